@@ -1,0 +1,1 @@
+pytest_plugins = ["tibs_devstack.pytest_plugin"]
