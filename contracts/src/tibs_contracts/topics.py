@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-REGION = r"[a-z]{2}[a-z0-9]{0,8}"
+REGION = r"[a-z][a-z][a-z0-9]*"  # without braces: frameworks read those as path parameters
 SERVICE = r"[a-z]+"
 PARTITIONS = 6
 """Fixed at creation: a key must stay in its partition, and the number bounds how many consumers share the work."""

@@ -1,0 +1,312 @@
+"""Consuming: a redelivered event has no second effect, an outdated one none at all, a broken one holds nobody up.
+
+One record is one transaction: its inbox row, its effects, the events that follow from it. The offset is committed after
+that, so a crash in between repeats the record, and the inbox row makes the repetition harmless.
+"""
+
+import asyncio
+import base64
+import time
+import traceback
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import psycopg
+from opentelemetry import trace
+from opentelemetry.propagate import extract
+from pydantic import ValidationError
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncSession
+from tibs_contracts.envelope import Envelope, EnvelopeError
+from tibs_contracts.events import Event, all_events
+from tibs_contracts.ids import new_id
+from tibs_contracts.topics import Topic, TopicSelection
+
+from tibs_chassis import context, metrics
+from tibs_chassis.database import Database
+from tibs_chassis.log import logger
+
+E = TypeVar("E", bound=Event)
+tracer = trace.get_tracer("tibs.inbox")
+
+BACKOFF_SECONDS = (0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 30.0)
+
+
+class PermanentError(Exception):
+    """This event can never be applied, however often it is tried; the message says why."""
+
+
+class RetryLater(Exception):
+    """Something that the handler needs is away for now; the record is tried again."""
+
+
+class Record(Protocol):
+    """A Kafka record, as the client library or the dead-letter table holds it."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
+
+
+@dataclass(frozen=True)
+class Received(Generic[E]):
+    """An event on arrival."""
+
+    envelope: Envelope
+    data: E
+    topic: Topic
+
+    @property
+    def region(self) -> str:
+        """The region that wrote it."""
+        return self.topic.region
+
+    @property
+    def subject(self) -> str:
+        return self.envelope.subject
+
+    @property
+    def sequence(self) -> int:
+        return self.envelope.sequence
+
+
+@dataclass(frozen=True)
+class Handles:
+    """A handler and the event it is for."""
+
+    event_class: type[Event]
+    handler: Callable[[AsyncSession, Any], Awaitable[None]]
+    latest_only: bool
+
+
+def handles(
+    event_class: type[E], handler: Callable[[AsyncSession, Received[E]], Awaitable[None]], *, latest_only: bool
+) -> Handles:
+    """Binds a handler to an event.
+
+    `latest_only` is for events that carry the whole state of their subject: one that is not newer than what was applied
+    is passed over, so that order of arrival does not matter.
+    """
+    return Handles(event_class=event_class, handler=handler, latest_only=latest_only)
+
+
+_APPLY_ONCE = text(
+    "INSERT INTO inbox (consumer, source, event_id) VALUES (:consumer, :source, :event_id) ON CONFLICT DO NOTHING"
+)
+_NEWER = text(
+    """
+    INSERT INTO subject_version AS held (consumer, topic, aggregate, subject, sequence)
+    VALUES (:consumer, :topic, :aggregate, :subject, :sequence)
+    ON CONFLICT (consumer, topic, aggregate, subject)
+        DO UPDATE SET sequence = excluded.sequence WHERE held.sequence < excluded.sequence
+    """
+)
+_BURY = text(
+    """
+    INSERT INTO dead_letter (id, consumer, topic, partition, "offset", key, headers, value, reason, trace)
+    VALUES (:id, :consumer, :topic, :partition, :offset, :key, :headers, :value, :reason, :trace)
+    ON CONFLICT (consumer, topic, partition, "offset")
+        DO UPDATE SET reason = excluded.reason, trace = excluded.trace, attempts = dead_letter.attempts + 1
+    """
+).bindparams(bindparam("headers", type_=JSONB))
+
+
+class Consumer:
+    """The handlers of one feature for the topics it reads.
+
+    `name` is unique in the service and never changes: the group's offsets and the inbox hang on it. `reset`, if given,
+    empties what the handlers build; only then the consumer can be rebuilt from Kafka.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        topics: TopicSelection,
+        handlers: Sequence[Handles],
+        reset: Callable[[AsyncSession], Awaitable[None]] | None = None,
+    ) -> None:
+        self.name = name
+        self.topics = topics
+        self.reset = reset
+        self.finished_at = time.monotonic()
+        self.waiting_for: str | None = None
+        """Why the record in hand is being tried again; None while all is well."""
+        self._handlers: dict[str, Handles] = {}
+        for each in handlers:
+            if self._handlers.setdefault(each.event_class.type, each) is not each:
+                raise ValueError(f"consumer {name} has two handlers for {each.event_class.type}")
+        self._known = all_events()
+
+    async def take(self, record: Record, *, database: Database) -> str:
+        """Brings one record to its end: applied, passed over, or among the dead letters.
+
+        Returns only then, saying which (`applied`, `repeated`, `outdated`, `skipped`, `dead`). What is away for now
+        (database, network) is waited for in place: the order of a partition is worth more than its speed.
+        """
+        attempt = 0
+        while True:
+            started = time.perf_counter()
+            try:
+                outcome, event_type = await self.apply(record, database=database)
+            except Exception as error:
+                if is_transient(error):
+                    await self._wait(record, error, attempt=attempt)
+                    attempt += 1
+                    continue
+                if not await self._bury(record, error, database=database):
+                    continue
+                outcome, event_type = "dead", "unknown"
+            self.waiting_for = None
+            self.finished_at = time.monotonic()
+            metrics.INBOX.labels(self.name, outcome).inc()
+            metrics.HANDLER_SECONDS.labels(self.name, event_type).observe(time.perf_counter() - started)
+            return outcome
+
+    async def _wait(self, record: Record, error: Exception, *, attempt: int) -> None:
+        pause = BACKOFF_SECONDS[min(attempt, len(BACKOFF_SECONDS) - 1)]
+        self.waiting_for = type(error).__name__
+        metrics.RETRIES.labels(self.name).inc()
+        logger.warning(
+            "consumer.waiting",
+            consumer=self.name,
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            reason=type(error).__name__,
+            seconds=pause,
+        )
+        await asyncio.sleep(pause)
+
+    async def apply(self, record: Record, *, database: Database) -> tuple[str, str]:
+        """One attempt: raises what goes wrong. Returns what became of the record, and the type of its event."""
+        if record.value is None:
+            return "skipped", "tombstone"
+        topic, envelope = self._address(record)
+        handler = self._handlers.get(envelope.type)
+        if handler is None:
+            if envelope.type not in self._known:
+                raise PermanentError(
+                    f"header ce_type held '{envelope.type}', which this version does not know; "
+                    "it can be replayed once the node is updated"
+                )
+            return "skipped", envelope.type
+        try:
+            data = handler.event_class.read(record.value)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = "/".join(str(part) for part in first["loc"])
+            # What was held stays out of the reason: it may be somebody's data.
+            raise PermanentError(f"the data of {envelope.type} do not fit at /{place}: {first['msg']}") from None
+        token = context.handling.set(envelope)
+        try:
+            with tracer.start_as_current_span(
+                f"handle {envelope.type}",
+                context=extract({"traceparent": envelope.traceparent} if envelope.traceparent else {}),
+                kind=trace.SpanKind.CONSUMER,
+                attributes={"messaging.destination.name": record.topic, "tibs.consumer": self.name},
+            ):
+                async with database.transaction() as session:
+                    if not await self._first_time(session, envelope):
+                        return "repeated", envelope.type
+                    if handler.latest_only and not await self._newer(session, envelope, topic=record.topic):
+                        return "outdated", envelope.type
+                    await handler.handler(session, Received(envelope=envelope, data=data, topic=topic))
+        finally:
+            context.handling.reset(token)
+        return "applied", envelope.type
+
+    def _address(self, record: Record) -> tuple[Topic, Envelope]:
+        try:
+            topic = Topic.parse(record.topic)
+            envelope = Envelope.from_headers(record.headers)
+        except (EnvelopeError, ValueError) as error:
+            raise PermanentError(str(error)) from None
+        if envelope.region != topic.region:
+            raise PermanentError(
+                f"header ce_source held '{envelope.source}', but this topic is written by region '{topic.region}' alone"
+            )
+        return topic, envelope
+
+    async def _first_time(self, session: AsyncSession, envelope: Envelope) -> bool:
+        # The first statement of the transaction: a second owner of the partition waits here for the first to end.
+        result = await session.execute(
+            _APPLY_ONCE, {"consumer": self.name, "source": envelope.source, "event_id": envelope.id}
+        )
+        return result.rowcount == 1  # type: ignore[attr-defined, no-any-return]
+
+    async def _newer(self, session: AsyncSession, envelope: Envelope, *, topic: str) -> bool:
+        result = await session.execute(
+            _NEWER,
+            {
+                "consumer": self.name,
+                "topic": topic,
+                "aggregate": envelope.aggregate,
+                "subject": envelope.subject,
+                "sequence": envelope.sequence,
+            },
+        )
+        return result.rowcount == 1  # type: ignore[attr-defined, no-any-return]
+
+    async def _bury(self, record: Record, error: Exception, *, database: Database) -> bool:
+        known = isinstance(error, PermanentError)
+        reason = str(error) if known else f"{type(error).__name__} in the handler"
+        try:
+            async with database.transaction() as session:
+                await session.execute(
+                    _BURY,
+                    {
+                        "id": new_id(),
+                        "consumer": self.name,
+                        "topic": record.topic,
+                        "partition": record.partition,
+                        "offset": record.offset,
+                        "key": record.key,
+                        "headers": [
+                            [name, None if value is None else base64.b64encode(value).decode()]
+                            for name, value in record.headers
+                        ],
+                        "value": record.value,
+                        "reason": reason.replace("\x00", "\\x00"),
+                        "trace": None if known else "".join(traceback.format_tb(error.__traceback__)[-6:]),
+                    },
+                )
+        except Exception as second:
+            if not is_transient(second):
+                raise
+            await asyncio.sleep(BACKOFF_SECONDS[2])
+            return False
+        metrics.DEAD_LETTERS.labels(self.name).inc()
+        logger.error(
+            "consumer.dead_letter",
+            consumer=self.name,
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            reason=reason if known else type(error).__name__,
+        )
+        return True
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether waiting can help: the database or the network was away, or two transactions were in each other's way."""
+    if isinstance(error, OperationalError | InterfaceError | PoolTimeout | RetryLater | OSError | TimeoutError):
+        return True
+    if isinstance(error, DBAPIError):
+        return isinstance(
+            error.orig, psycopg.OperationalError | psycopg.errors.SerializationFailure | psycopg.errors.DeadlockDetected
+        )
+    return isinstance(error, psycopg.OperationalError)

@@ -1,0 +1,39 @@
+"""The transactional outbox: an event leaves if and only if the transaction that it tells of was committed."""
+
+from uuid import UUID
+
+from sqlalchemy import insert, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from tibs_contracts.envelope import Envelope
+
+from tibs_chassis.tables import outbox
+
+CHANNEL = "tibs_outbox"
+MAX_PAYLOAD = 900_000
+"""Bytes. Below the broker's limit of 1 MiB a record, headers included: an unsendable row would block all behind it."""
+
+
+async def put(session: AsyncSession, *, topic: str, envelope: Envelope, payload: bytes | None) -> UUID:
+    """Writes one event into the outbox of the caller's transaction.
+
+    Pending changes are flushed first, so that the aggregate's row is locked before the outbox number is drawn: two
+    changes of one aggregate are then numbered in the order in which they happen.
+    """
+    if payload is not None and len(payload) > MAX_PAYLOAD:
+        raise ValueError(f"an event may hold {MAX_PAYLOAD} bytes, this {envelope.type} holds {len(payload)}")
+    await session.flush()
+    await session.execute(
+        insert(outbox).values(
+            event_id=envelope.id,
+            topic=topic,
+            aggregate=envelope.aggregate,
+            subject=envelope.subject,
+            sequence=envelope.sequence,
+            type=envelope.type,
+            headers=[[name, value.decode()] for name, value in envelope.headers()],
+            payload=payload,
+        )
+    )
+    # Delivered at commit, once for all events of the transaction.
+    await session.execute(text(f"NOTIFY {CHANNEL}"))
+    return envelope.id

@@ -1,0 +1,175 @@
+"""Publishes the outbox: in order, once confirmed, by one active relay a service.
+
+Why not a library: see docs/adr on the outbox. In short, events of one aggregate must reach the topic in the order of
+their sequence after every failure, and none of the job queues over PostgreSQL keeps order past a failed row.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import psycopg
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from psycopg.rows import TupleRow
+
+from tibs_chassis import metrics
+from tibs_chassis.database import Database
+from tibs_chassis.log import logger
+from tibs_chassis.outbox import CHANNEL
+
+BATCH = 1000
+POLL_SECONDS = 1.0
+STANDBY_SECONDS = 1.0
+BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+RETENTION_DAYS = 14
+
+_WAITING = """
+SELECT seq, topic, subject, headers, payload FROM outbox WHERE published_at IS NULL ORDER BY seq LIMIT %s
+"""
+_MARK = "UPDATE outbox SET published_at = now() WHERE seq = ANY(%s)"
+_LAG = """
+SELECT count(*), coalesce(extract(epoch FROM now() - min(created_at)), 0) FROM outbox WHERE published_at IS NULL
+"""
+_TIDY = "DELETE FROM outbox WHERE published_at < now() - make_interval(days => %s)"
+
+
+def producer_for(kafka: str, *, client_id: str) -> AIOKafkaProducer:
+    """An idempotent producer that waits for all replicas."""
+    return AIOKafkaProducer(
+        bootstrap_servers=kafka,
+        client_id=client_id,
+        acks="all",
+        enable_idempotence=True,
+        linger_ms=2,
+        max_batch_size=256 * 1024,
+        max_request_size=1024 * 1024,
+        request_timeout_ms=15_000,
+        metadata_max_age_ms=30_000,
+    )
+
+
+@dataclass(frozen=True)
+class Row:
+    """An outbox row on its way out."""
+
+    seq: int
+    topic: str
+    key: bytes
+    headers: list[tuple[str, bytes]]
+    payload: bytes | None
+
+    @classmethod
+    def of(cls, row: TupleRow) -> "Row":
+        seq, topic, subject, headers, payload = row
+        return cls(seq, topic, subject.encode(), [(name, value.encode()) for name, value in headers], payload)
+
+
+class Relay:
+    """One service's relay. Start as many as you like: a session lock in the database lets one of them work."""
+
+    def __init__(self, *, database: Database, kafka: str, service: str, region: str) -> None:
+        self._database = database
+        self._kafka = kafka
+        self._client_id = f"tibs-{region}-{service}-relay"
+        self.active = False
+        self.failing: str | None = None
+        """Why nothing leaves at the moment; None while all is well."""
+
+    async def run(self) -> None:
+        """Works until cancelled. No failure of Kafka or of the database ends it."""
+        failures = 0
+        while True:
+            try:
+                async with self._database.direct() as connection:
+                    await self._until_ours(connection)
+                    await connection.execute(f"LISTEN {CHANNEL}")
+                    producer = producer_for(self._kafka, client_id=self._client_id)
+                    try:
+                        await producer.start()
+                        failures = 0
+                        await self._work(connection, producer)
+                    finally:
+                        self.active = False
+                        await producer.stop()
+            except (KafkaError, psycopg.Error, OSError, TimeoutError) as error:
+                # A producer that failed for good cannot be used again: the next turn makes a new one and begins at
+                # the first row that was not confirmed, so nothing is skipped and nothing overtakes.
+                self.failing = f"{type(error).__name__}: {error}"
+                pause = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)]
+                failures += 1
+                logger.warning("relay.waiting", reason=type(error).__name__, seconds=pause, failures=failures)
+                await self._show_lag_unheld()
+                await asyncio.sleep(pause)
+
+    async def _until_ours(self, connection: psycopg.AsyncConnection) -> None:
+        while True:
+            cursor = await connection.execute("SELECT pg_try_advisory_lock(hashtext('tibs-relay'))")
+            row = await cursor.fetchone()
+            if row is not None and row[0]:
+                self.active = True
+                logger.info("relay.active")
+                return
+            await asyncio.sleep(STANDBY_SECONDS)
+
+    async def _work(self, connection: psycopg.AsyncConnection, producer: AIOKafkaProducer) -> None:
+        loop = asyncio.get_running_loop()
+        tidied = loop.time()
+        while True:
+            sent = await self.publish_waiting(connection, producer)
+            self.failing = None
+            if sent < BATCH:
+                await self._show_lag(connection)
+                async for _ in connection.notifies(timeout=POLL_SECONDS, stop_after=1):
+                    pass
+            if loop.time() - tidied > 3600:
+                await connection.execute(_TIDY, (RETENTION_DAYS,))
+                tidied = loop.time()
+
+    async def publish_waiting(self, connection: psycopg.AsyncConnection, producer: AIOKafkaProducer) -> int:
+        """Sends the next rows and marks those confirmed before the first failure. Raises that failure."""
+        cursor = await connection.execute(_WAITING, (BATCH,), binary=True)
+        rows = [Row.of(row) for row in await cursor.fetchall()]
+        if not rows:
+            return 0
+        confirmed: list[int] = []
+        try:
+            await self._send(rows, producer, confirmed)
+        finally:
+            if confirmed:
+                await connection.execute(_MARK, (confirmed,))
+                metrics.OUTBOX_PUBLISHED.inc(len(confirmed))
+        return len(rows)
+
+    async def _send(self, rows: Sequence[Row], producer: AIOKafkaProducer, confirmed: list[int]) -> None:
+        answers: list[asyncio.Future[object]] = []
+        try:
+            for row in rows:
+                # Handed over in order; within a partition the idempotent producer keeps that order through retries.
+                answers.append(await producer.send(row.topic, value=row.payload, key=row.key, headers=row.headers))
+        finally:
+            failure: BaseException | None = None
+            for row, answer in zip(rows, answers, strict=False):
+                try:
+                    await answer
+                except KafkaError as error:
+                    failure = failure or error
+                else:
+                    if failure is None:
+                        confirmed.append(row.seq)
+        if failure is not None:
+            raise failure
+
+    async def _show_lag(self, connection: psycopg.AsyncConnection) -> None:
+        cursor = await connection.execute(_LAG)
+        row = await cursor.fetchone()
+        if row is not None:
+            metrics.OUTBOX_WAITING.set(row[0])
+            metrics.OUTBOX_AGE.set(float(row[1]))
+
+    async def _show_lag_unheld(self) -> None:
+        try:
+            async with self._database.direct() as connection:
+                await self._show_lag(connection)
+        except psycopg.Error as error:
+            logger.warning("relay.lag_unknown", reason=type(error).__name__)

@@ -1,0 +1,85 @@
+"""Reading topics again from their beginning, while the service serves."""
+
+import re
+from collections import Counter
+from collections.abc import Callable
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from sqlalchemy import text
+
+from tibs_chassis.database import Database
+from tibs_chassis.inbox import Consumer
+
+
+async def replay(
+    consumer: Consumer,
+    *,
+    database: Database,
+    kafka: str,
+    topic_pattern: str | None = None,
+    rebuild: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Counter[str]:
+    """Takes every record up to the present end of the consumer's topics once more; counts what became of them.
+
+    Without `rebuild` only what was never applied has an effect, so a second run changes nothing. With it, what the
+    consumer built is emptied first and built anew; ValueError for a consumer that holds more than copies.
+    """
+    if rebuild:
+        if consumer.reset is None:
+            raise ValueError(f"consumer '{consumer.name}' holds more than copies of events; it cannot be rebuilt")
+        async with database.transaction() as session:
+            await consumer.reset(session)
+            for table in ("inbox", "subject_version"):
+                await session.execute(
+                    text(f"DELETE FROM {table} WHERE consumer = :name"),  # noqa: S608 - two names, both above
+                    {"name": consumer.name},
+                )
+    topics = await _topics(kafka, consumer, topic_pattern)
+    outcomes: Counter[str] = Counter()
+    reader = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False, auto_offset_reset="earliest")
+    await reader.start()
+    try:
+        partitions = [
+            TopicPartition(topic, partition)
+            for topic in topics
+            for partition in reader.partitions_for_topic(topic) or await _partitions(reader, topic)
+        ]
+        if not partitions:
+            return outcomes
+        reader.assign(partitions)
+        ends = await reader.end_offsets(partitions)
+        starts = await reader.beginning_offsets(partitions)
+        await reader.seek_to_beginning()
+        total = sum(ends[one] - starts[one] for one in partitions)
+        open_partitions = {one for one in partitions if starts[one] < ends[one]}
+        while open_partitions:
+            batches = await reader.getmany(*open_partitions, timeout_ms=1000)
+            for records in batches.values():
+                for record in records:
+                    outcomes[await consumer.take(record, database=database)] += 1
+                progress(outcomes.total(), total)
+            # By position, not by record: compaction leaves gaps, and the last offset may be one of them.
+            open_partitions = {one for one in open_partitions if await reader.position(one) < ends[one]}
+    finally:
+        await reader.stop()
+    return outcomes
+
+
+async def _topics(kafka: str, consumer: Consumer, topic_pattern: str | None) -> list[str]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        names: list[str] = await admin.list_topics()
+    finally:
+        await admin.close()
+    chosen = [name for name in names if consumer.topics.matches(name)]
+    if topic_pattern is not None:
+        chosen = [name for name in chosen if re.fullmatch(topic_pattern, name)]
+    return sorted(chosen)
+
+
+async def _partitions(reader: AIOKafkaConsumer, topic: str) -> set[int]:
+    await reader._client.add_topic(topic)
+    return reader.partitions_for_topic(topic) or set()

@@ -1,0 +1,110 @@
+"""The tables that every service's database has besides its own; their migrations are the chassis' own branch."""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+
+metadata = MetaData()
+
+
+def _time(name: str, *, now: bool = False) -> Column[object]:
+    if now:
+        return Column(name, DateTime(timezone=True), nullable=False, server_default=func.now())
+    return Column(name, DateTime(timezone=True))
+
+
+outbox = Table(
+    "outbox",
+    metadata,
+    # CACHE 1: numbers are drawn in the order of asking; the lock on the aggregate's row makes it that of its changes.
+    Column("seq", BigInteger, Identity(always=True, cache=1), primary_key=True),
+    Column("event_id", UUID(as_uuid=True), nullable=False, unique=True),
+    Column("topic", Text, nullable=False),
+    Column("aggregate", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("headers", JSONB, nullable=False),
+    Column("payload", LargeBinary),
+    _time("created_at", now=True),
+    _time("published_at"),
+    UniqueConstraint("topic", "aggregate", "subject", "sequence", name="outbox_version"),
+    Index("outbox_waiting", "seq", postgresql_where=text("published_at IS NULL")),
+    Index("outbox_published", "published_at", postgresql_where=text("published_at IS NOT NULL")),
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("consumer", Text, primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("event_id", UUID(as_uuid=True), primary_key=True),
+    _time("received_at", now=True),
+)
+
+subject_version = Table(
+    "subject_version",
+    metadata,
+    Column("consumer", Text, primary_key=True),
+    Column("topic", Text, primary_key=True),
+    Column("aggregate", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+)
+
+dead_letter = Table(
+    "dead_letter",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("consumer", Text, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("key", LargeBinary),
+    Column("headers", JSONB, nullable=False),  # [[name, base64 or null], …]: they may hold anything
+    Column("value", LargeBinary),
+    Column("reason", Text, nullable=False),
+    Column("trace", Text),
+    Column("attempts", Integer, nullable=False, server_default=text("1")),
+    Column("state", Text, nullable=False, server_default=text("'open'")),  # open | replayed | discarded
+    _time("arrived_at", now=True),
+    _time("settled_at"),
+    UniqueConstraint("consumer", "topic", "partition", "offset", name="dead_letter_record"),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("person", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("request_hash", LargeBinary, nullable=False),
+    Column("status", Integer),
+    Column("headers", JSONB),
+    Column("body", LargeBinary),
+    _time("created_at", now=True),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("person", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", JSONB, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+)
