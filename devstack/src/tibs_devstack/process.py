@@ -152,7 +152,7 @@ def group_of(user: int) -> int:
     return pwd.getpwuid(user).pw_gid
 
 
-class DidNotStart(Exception):  # noqa: N818 (a sentence for a person)
+class DidNotStart(Exception):
     """A part or service ended, or did not answer in time, while it was starting."""
 
 

@@ -19,7 +19,7 @@ class Origin(StrEnum):
     DOCKER = "docker"
 
 
-class MissingPart(Exception):  # noqa: N818 (a sentence for a person)
+class MissingPart(Exception):
     """None of the ways to get a part is open on this machine; the text says what to install."""
 
 
