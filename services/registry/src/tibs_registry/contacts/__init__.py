@@ -1,0 +1,1 @@
+"""The people of organisations, and what they agreed to."""

@@ -1,0 +1,1 @@
+"""What all regions published: a copy, built from their events."""

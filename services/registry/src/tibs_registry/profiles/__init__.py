@@ -1,0 +1,1 @@
+"""Partnership profiles: the anonymous needs and offers of clients."""
