@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from jsonschema import Draft7Validator
+
 from tibs_contracts import asyncapi
 from tibs_contracts.envelope import Envelope
 from tibs_contracts.events import all_events

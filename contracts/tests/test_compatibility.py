@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from pydantic import Field
+
 from tibs_contracts.codes import Sector
 from tibs_contracts.compatibility import breaks, breaks_between
 from tibs_contracts.events import Part, ProfilePublished

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel
+
 from tibs_contracts import schemas
 from tibs_contracts.compatibility import breaks_between
 from tibs_contracts.envelope import Envelope

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
+
 from tibs_contracts import schemas
 from tibs_contracts.events import Event, ProfilePublished, all_events
 
