@@ -37,7 +37,7 @@ def create_api(
     )
     for router in routers:
         app.include_router(router)
-    rights.check_complete(app.routes, access)
+    rights.check_complete(app, access)
     app.state.database = database
     app.state.node = node
     app.state.settings = settings

@@ -21,14 +21,14 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
-from tibs_contracts.envelope import Envelope, EnvelopeError
-from tibs_contracts.events import Event, all_events
-from tibs_contracts.ids import new_id
-from tibs_contracts.topics import Topic, TopicSelection
 
 from tibs_chassis import context, metrics
 from tibs_chassis.database import Database
 from tibs_chassis.log import logger
+from tibs_contracts.envelope import Envelope, EnvelopeError
+from tibs_contracts.events import Event, all_events
+from tibs_contracts.ids import new_id
+from tibs_contracts.topics import Topic, TopicSelection
 
 E = TypeVar("E", bound=Event)
 tracer = trace.get_tracer("tibs.inbox")

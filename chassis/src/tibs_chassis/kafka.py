@@ -46,8 +46,11 @@ async def tolerant_parser(record: ConsumerRecord, original: Any) -> KafkaMessage
     )
 
 
-async def raw_decoder(message: KafkaMessage) -> bytes:
-    return bytes(message.body)
+async def record_itself(message: KafkaMessage) -> ConsumerRecord:
+    """Handlers get the record as it is; it is parsed inside their transaction."""
+    record = message.raw_message
+    assert isinstance(record, ConsumerRecord)
+    return record
 
 
 def consumer_broker(
@@ -63,7 +66,7 @@ def consumer_broker(
         acks="all",
         metadata_max_age_ms=METADATA_MAX_AGE_MS,
         parser=tolerant_parser,
-        decoder=raw_decoder,
+        decoder=record_itself,
         apply_types=False,
         logger=logging.getLogger("faststream"),
         graceful_timeout=10.0,
@@ -90,9 +93,7 @@ def _subscribe(broker: KafkaBroker, consumer: Consumer, *, group_id: str, databa
     )
 
     @subscriber
-    async def take(message: KafkaMessage) -> None:
-        record = message.raw_message
-        assert isinstance(record, ConsumerRecord)
+    async def take(record: ConsumerRecord) -> None:
         await consumer.take(record, database=database)
 
 

@@ -5,13 +5,13 @@ from uuid import UUID
 
 from opentelemetry.propagate import inject
 from sqlalchemy.ext.asyncio import AsyncSession
+
+from tibs_chassis import clock, context, outbox
+from tibs_chassis.regions import Regions
 from tibs_contracts.envelope import Envelope, source_of
 from tibs_contracts.events import Event
 from tibs_contracts.ids import new_id
 from tibs_contracts.topics import Channel, topic_name
-
-from tibs_chassis import clock, context, outbox
-from tibs_chassis.regions import Regions
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from uuid import UUID
 
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
-from tibs_contracts.envelope import Envelope
 
 from tibs_chassis.tables import outbox
+from tibs_contracts.envelope import Envelope
 
 CHANNEL = "tibs_outbox"
 MAX_PAYLOAD = 900_000

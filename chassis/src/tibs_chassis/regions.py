@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
 from tibs_contracts.codes import CountryCode, LanguageCode, RegionCode
 
 

@@ -1,5 +1,6 @@
 """Contact data on their way to another region: encrypted so that only that region can read them (JWE, RFC 7516)."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,4 +35,4 @@ def open_sealed(sealed: str, *, key: OKPKey) -> bytes:
 
 def load_key(path: Path) -> OKPKey:
     """This region's private key, a JWK in a file."""
-    return OKPKey.import_key(path.read_text())
+    return OKPKey.import_key(json.loads(path.read_text()))

@@ -7,6 +7,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, Field, FilePath, HttpUrl, TypeAdapter, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
 from tibs_contracts.codes import RegionCode
 
 _HTTP: TypeAdapter[HttpUrl] = TypeAdapter(HttpUrl)

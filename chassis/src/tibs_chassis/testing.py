@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -13,21 +14,20 @@ from uuid import UUID
 
 import httpx
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 from joserfc.jwk import KeySet, OKPKey
 from sqlalchemy import MetaData, create_engine
 from sqlalchemy.pool import NullPool
-from tibs_contracts.envelope import Envelope, source_of
-from tibs_contracts.events import Event
-from tibs_contracts.ids import new_id
-from tibs_contracts.topics import topic_name
 
 from tibs_chassis import clock
-from tibs_chassis.access import Access
+from tibs_chassis.access import Access, routes_of
 from tibs_chassis.auth import Principal, Role
 from tibs_chassis.database import Database
 from tibs_chassis.inbox import Consumer
 from tibs_chassis.tokens import TokenMinter
+from tibs_contracts.envelope import Envelope, source_of
+from tibs_contracts.events import Event
+from tibs_contracts.ids import new_id
+from tibs_contracts.topics import topic_name
 
 T = TypeVar("T")
 
@@ -110,22 +110,18 @@ async def walk_access(app: FastAPI, access: Access, *, minter: TokenMinter, audi
     Ids in paths are fresh, bodies are empty: whoever may gets anything but 401 and 403.
     """
     wrong = []
-    routes = [route for route in app.routes if isinstance(route, APIRoute)]
-    for route, role in itertools.product(routes, [None, *Role]):
-        path = route.path_format
-        for name in route.param_convertors:
-            path = path.replace(f"{{{name}}}", str(new_id()))
+    for route, role in itertools.product(routes_of(app), [None, *Role]):
+        path = re.sub(r"\{[^}]+\}", lambda _: str(new_id()), route.path)
         principal = None if role is None else make_principal(role)
-        method = next(iter(sorted(route.methods or {"GET"})))
         async with api_client(app, minter=minter, audience=audience, principal=principal) as client:
-            status = (await client.request(method, path)).status_code
+            status = (await client.request(route.method, path)).status_code
         refused = status in (401, 403)
         if role is None and status != 401:
-            wrong.append(f"{method} {path} answered {status} to nobody, not 401")
+            wrong.append(f"{route.method} {path} answered {status} to nobody, not 401")
         elif role is not None and role in access[route.name] and refused:
-            wrong.append(f"{method} {path} answered {status} to {role}, who may")
+            wrong.append(f"{route.method} {path} answered {status} to {role}, who may")
         elif role is not None and role not in access[route.name] and status != 403:
-            wrong.append(f"{method} {path} answered {status} to {role}, who may not")
+            wrong.append(f"{route.method} {path} answered {status} to {role}, who may not")
     return wrong
 
 

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
@@ -34,16 +34,21 @@ def _one_line(value: str) -> str:
 def line(max_length: int, *, min_length: int = 1) -> Any:
     """A type for one line of text of at most `max_length` characters."""
     return Annotated[
-        str, BeforeValidator(_clean), AfterValidator(_one_line), Field(min_length=min_length, max_length=max_length)
+        str,
+        BeforeValidator(_clean),
+        StringConstraints(min_length=min_length, max_length=max_length),
+        AfterValidator(_one_line),
     ]
 
 
 def prose(max_length: int, *, min_length: int = 0) -> Any:
     """A type for text of several lines, of at most `max_length` characters."""
-    return Annotated[str, BeforeValidator(_clean), Field(min_length=min_length, max_length=max_length)]
+    return Annotated[str, BeforeValidator(_clean), StringConstraints(min_length=min_length, max_length=max_length)]
 
 
-Line = Annotated[str, BeforeValidator(_clean), AfterValidator(_one_line), Field(min_length=1, max_length=200)]
+Line = Annotated[
+    str, BeforeValidator(_clean), StringConstraints(min_length=1, max_length=200), AfterValidator(_one_line)
+]
 """One line, 1 to 200 characters."""
 
 

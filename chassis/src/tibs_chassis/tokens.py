@@ -1,5 +1,6 @@
 """Short-lived tokens that the node signs for calls between its own services."""
 
+import json
 import time
 from pathlib import Path
 
@@ -16,7 +17,7 @@ class TokenMinter:
 
     def __init__(self, *, region: str, key_file: Path) -> None:
         self._region = region
-        self._key = OKPKey.import_key(key_file.read_text())
+        self._key = OKPKey.import_key(json.loads(key_file.read_text()))
 
     def mint(self, principal: Principal, audience: str, *, lifetime: int = LIFETIME_SECONDS) -> str:
         """A token that lets a service of the node act for `principal` towards the service `audience`."""

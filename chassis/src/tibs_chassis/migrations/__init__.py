@@ -18,6 +18,6 @@ def upgrade(url: str, package: str) -> None:
     config.set_main_option("script_location", str(_HERE))
     config.set_main_option("path_separator", "newline")
     own = Path(str(files(package))) / "migrations" / "versions"
-    config.set_main_option("version_locations", f"{_HERE / 'versions'}\n{own}")
+    config.set_main_option("version_locations", "\n".join(sorted({str(_HERE / "versions"), str(own)})))
     config.attributes["url"] = url.replace("postgresql://", "postgresql+psycopg://", 1)
     command.upgrade(config, "heads")
