@@ -35,19 +35,19 @@ def line(max_length: int, *, min_length: int = 1) -> Any:
     """A type for one line of text of at most `max_length` characters."""
     return Annotated[
         str,
-        BeforeValidator(_clean),
         StringConstraints(min_length=min_length, max_length=max_length),
+        BeforeValidator(_clean),
         AfterValidator(_one_line),
     ]
 
 
 def prose(max_length: int, *, min_length: int = 0) -> Any:
     """A type for text of several lines, of at most `max_length` characters."""
-    return Annotated[str, BeforeValidator(_clean), StringConstraints(min_length=min_length, max_length=max_length)]
+    return Annotated[str, StringConstraints(min_length=min_length, max_length=max_length), BeforeValidator(_clean)]
 
 
 Line = Annotated[
-    str, BeforeValidator(_clean), StringConstraints(min_length=1, max_length=200), AfterValidator(_one_line)
+    str, StringConstraints(min_length=1, max_length=200), BeforeValidator(_clean), AfterValidator(_one_line)
 ]
 """One line, 1 to 200 characters."""
 
