@@ -1,0 +1,61 @@
+"""Who stands in for whom, and who may act. Pure: no database, no clock."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from tibs_chassis.auth import Principal, Role
+
+
+@dataclass(frozen=True)
+class Presence:
+    """Whether somebody is away, and who stands in meanwhile."""
+
+    absent_until: date | None = None
+    deputy: str | None = None
+
+    def away(self, today: date) -> bool:
+        return self.absent_until is not None and today <= self.absent_until
+
+
+def stands_in(person: str, *, desk: Mapping[str, Presence], today: date) -> str:
+    """Who does somebody's work today: the person, or the first deputy who is here.
+
+    When everybody in the chain is away, or the chain runs in a circle, it is the person's own again: work that belongs
+    to nobody is seen by nobody.
+    """
+    seen = {person}
+    current = person
+    while (presence := desk.get(current)) is not None and presence.away(today):
+        if presence.deputy is None or presence.deputy in seen:
+            return person
+        current = presence.deputy
+        seen.add(current)
+    return current
+
+
+@dataclass(frozen=True)
+class InCharge:
+    """Who gets something: `broker` if one is known, and everybody who should hear of it."""
+
+    broker: str | None
+    concerned: tuple[str, ...]
+
+
+def in_charge(broker: str | None, *, leads: tuple[str, ...], desk: Mapping[str, Presence], today: date) -> InCharge:
+    """A known broker's work goes to the broker, or to who stands in; work of nobody goes to all leads."""
+    if broker is not None:
+        stand_in = stands_in(broker, desk=desk, today=today)
+        return InCharge(broker=stand_in, concerned=tuple(dict.fromkeys((stand_in, broker))))
+    return InCharge(
+        broker=None, concerned=tuple(dict.fromkeys(stands_in(lead, desk=desk, today=today) for lead in leads))
+    )
+
+
+def may_act(principal: Principal, *, broker: str | None, desk: Mapping[str, Presence], today: date) -> bool:
+    """The one rule of who may see and work something: leads all, a broker the own, a deputy the absent broker's."""
+    if principal.has(Role.LEAD):
+        return True
+    if not principal.has(Role.BROKER) or broker is None:
+        return False
+    return principal.person in (broker, stands_in(broker, desk=desk, today=today))

@@ -1,0 +1,1 @@
+"""Promises: what this region owes by when, in its own working days."""

@@ -1,0 +1,1 @@
+"""The timeline: what happened, one feed per case and per counterpart."""

@@ -1,0 +1,1 @@
+"""Today: what waits for a person, sorted by promise."""
