@@ -4,6 +4,7 @@ import aiokafka
 import psycopg
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
 from tibs_devstack.parts.postgres import PostgresServer
 from tibs_devstack.pytest_plugin import MakeDatabase
 

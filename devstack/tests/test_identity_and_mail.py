@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+
 from tibs_chassis.regions import Regions
 from tibs_devstack.parts.identity import Identity
 from tibs_devstack.parts.mail import Mail

@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import os
 import queue
+import random
 import signal
 import socket
 import subprocess
@@ -87,7 +88,7 @@ class Child:
 
         with log.open("ab") as output:
             self._process = _spawn(
-                lambda: subprocess.Popen(  # noqa: S603 (whoever makes a Child chose the command)
+                lambda: subprocess.Popen(
                     list(argv),
                     stdin=subprocess.DEVNULL,
                     stdout=output,
@@ -182,21 +183,19 @@ def port_is_free(port: int) -> bool:
 
 _given: set[int] = set()
 _given_lock = threading.Lock()
+# Below the range from which systems take the near end of outgoing connections: a port there can be gone in the moment
+# between choosing it and listening on it, or while its server is down.
+_RANGE = range(20000, 30000)
 
 
-def free_port(preferred: int | None = None) -> int:
-    """`preferred` if nobody listens there, else one that the system gives; never the same twice in one process."""
+def free_port(*preferred: int | None) -> int:
+    """The first of `preferred` on which nobody listens, else any; never the same twice in one process."""
     with _given_lock:
-        if preferred and preferred not in _given and port_is_free(preferred):
-            _given.add(preferred)
-            return preferred
-        while True:
-            with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-                probe.bind((LOOPBACK, 0))
-                port = int(probe.getsockname()[1])
-            if port not in _given:
+        for port in [*preferred, *random.sample(_RANGE, k=len(_RANGE))]:
+            if port and port not in _given and port_is_free(port):
                 _given.add(port)
                 return port
+    raise OSError(f"no port between {_RANGE.start} and {_RANGE.stop} is free")
 
 
 def give_back(port: int) -> None:

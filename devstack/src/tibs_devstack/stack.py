@@ -1,0 +1,402 @@
+"""Regions on this machine: the parts they stand on, and their services, started, watched and stopped as one.
+
+async with Stack(regions=["pl84", "fi1c"], state_dir=folder) as stack:
+    stack.url("pl84")                      # the UI
+    await stack.kill("fi1c", "cases")      # as a crash would, held down until
+    await stack.start("fi1c", "cases")
+    await stack.stop_kafka(); await stack.start_kafka()
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+from tibs_chassis.regions import Regions
+from tibs_contracts.topics import SERVICES, declared
+from tibs_devstack.launch import InstalledServices, Launch, child_environment
+from tibs_devstack.nodes import (
+    DATABASE_EXTENSIONS,
+    NodeKeys,
+    Ports,
+    Secrets,
+    liked_port,
+    public_url,
+    service_environment,
+    write_regions,
+)
+from tibs_devstack.parts.base import Part, Say, quiet
+from tibs_devstack.parts.identity import Identity
+from tibs_devstack.parts.kafka import Kafka, find_kafka
+from tibs_devstack.parts.mail import Mail
+from tibs_devstack.parts.postgres import PostgresServer, find_postgres
+from tibs_devstack.people import Person, people_of
+from tibs_devstack.places import PROJECT, default_state_dir
+from tibs_devstack.process import LOOPBACK, Child, DidNotStart
+from tibs_devstack.state import (
+    PartState,
+    PersonState,
+    RegionState,
+    ServiceState,
+    StackState,
+    StateFolder,
+    write_private,
+)
+from tibs_devstack.supervisor import Condition, Supervised, SupervisedPart, SupervisedService, ended, in_thread
+from tibs_devstack.topics import declare_topics
+
+Progress = Callable[[str, str, str], None]
+"""Takes a step's name, its condition (starting, ready, crashed, down) and a word more."""
+
+
+class AlreadyRunning(Exception):
+    """Another process runs a stack in the same folder."""
+
+
+class Stack:
+    """One or more regions. `durable=False` is faster and safe against everything but a power cut: for tests.
+
+    `environment` is put over what the services get, e.g. {"TIBS_EMBEDDER": "hashing"}.
+    """
+
+    def __init__(
+        self,
+        *,
+        regions: Sequence[str],
+        state_dir: Path | None = None,
+        regions_file: Path = PROJECT / "deploy" / "regions.yaml",
+        say: Say = quiet,
+        progress: Progress = lambda name, condition, more: None,
+        environment: Mapping[str, str] | None = None,
+        durable: bool = True,
+        launch: Launch | None = None,
+    ) -> None:
+        if not regions:
+            raise ValueError("a stack needs at least one region, such as pl84")
+        self.regions = list(dict.fromkeys(regions))
+        known = Regions.load(regions_file)
+        for code in self.regions:
+            known[code]  # raises a sentence for one that does not exist
+        self.folder = StateFolder((state_dir or default_state_dir()).resolve())
+        self._ports = Ports(self.folder.path / "ports.json")
+        self._addresses: dict[str, str] = {}
+        self._regions_source = regions_file
+        self._say = say
+        self._progress = progress
+        self._extra = dict(environment or {})
+        self._durable = durable
+        self._launch: Launch = launch or InstalledServices()
+        self._services: dict[tuple[str, str], SupervisedService] = {}
+        self._parts: dict[str, SupervisedPart] = {}
+        self._versions: dict[str, dict[str, str]] = {}
+        self._state = StackState(pid=os.getpid(), started_at=datetime.now(UTC).isoformat(timespec="seconds"))
+        self._up = False
+
+    # -- the whole ---------------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> "Stack":
+        await self.up()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.down()
+
+    async def up(self) -> None:
+        """Returns when every service is ready. On failure nothing is left running."""
+        self.folder.path.mkdir(parents=True, exist_ok=True)
+        if not self.folder.lock.acquire(wait=False):
+            raise AlreadyRunning(f"A stack is already running in {self.folder.path}.")
+        began = time.monotonic()
+        self._up = True
+        try:
+            self._prepare()
+            await self._start_parts()
+            await self._start_services()
+        except BaseException:
+            await self.down()
+            raise
+        self._state.ready, self._state.seconds = True, round(time.monotonic() - began, 1)
+        self._tell()
+
+    async def down(self) -> None:
+        """Ends everything: services first, then what they stand on. Harmless when nothing runs."""
+        if not self._up:
+            return
+        self._up = False
+        await asyncio.gather(*(one.stop() for one in self._services.values()))
+        await asyncio.gather(*(one.stop() for one in self._parts.values()))
+        for one in self._parts.values():
+            one.part.release()
+        self._state.ready = False
+        if self._parts:
+            self._tell()
+        self._ports.release()
+        self.folder.lock.release()
+
+    # -- what there is -----------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> StackState:
+        """As it is written to state.json."""
+        return self._state
+
+    @property
+    def kafka(self) -> Kafka:
+        part = self._parts["kafka"].part
+        assert isinstance(part, Kafka)
+        return part
+
+    @property
+    def postgres(self) -> PostgresServer:
+        part = self._parts["postgres"].part
+        assert isinstance(part, PostgresServer)
+        return part
+
+    @property
+    def mail(self) -> Mail:
+        part = self._parts["mail"].part
+        assert isinstance(part, Mail)
+        return part
+
+    @property
+    def identity(self) -> Identity:
+        part = self._parts["identity"].part
+        assert isinstance(part, Identity)
+        return part
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of all parts, as the servers report them."""
+        return self._state.versions
+
+    def url(self, region: str, service: str = "cases") -> str:
+        """Where a service answers; for `cases` the UI as a person reaches it."""
+        if service == "cases":
+            return public_url(self._service_ports(region))
+        return f"http://{LOOPBACK}:{self._service_ports(region)[service]}"
+
+    def people(self, region: str) -> dict[str, Person]:
+        """Who can sign in, by short key: broker, broker2, reviewer, lead, analyst."""
+        return {person.key: person for person in people_of(self._known[region])}
+
+    def environment(self, region: str, service: str) -> dict[str, str]:
+        """The TIBS_ variables of a service, secrets included."""
+        held: dict[str, str] = json.loads(self.folder.environment_file(region, service).read_text(encoding="utf-8"))
+        return held
+
+    def log(self, name: str) -> Path:
+        """The log of kafka, postgres, identity, mail, or region-service."""
+        return self.folder.logs / f"{name}.log"
+
+    def service(self, region: str, service: str) -> SupervisedService:
+        """Its process, with `condition`, `restarts` and `child`."""
+        return self._services[region, service]
+
+    # -- faults ------------------------------------------------------------------------------------------------------
+
+    async def kill(self, region: str, service: str) -> None:
+        """kill -9, and held down until `start`."""
+        await self._services[region, service].kill()
+
+    async def stop(self, region: str, service: str) -> None:
+        """Ends a service as an update would, and holds it down until `start`."""
+        await self._services[region, service].stop()
+
+    async def start(self, region: str, service: str) -> None:
+        """Returns when it is ready again."""
+        await self._services[region, service].start()
+
+    async def stop_kafka(self) -> None:
+        await self._parts["kafka"].stop()
+
+    async def kill_kafka(self) -> None:
+        """kill -9."""
+        await self._parts["kafka"].kill()
+
+    async def start_kafka(self) -> None:
+        """At the same address, with the same data."""
+        await self._parts["kafka"].start()
+
+    # -- how it gets there -------------------------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        path = self.folder.path
+        self._secrets = Secrets(path / "secrets.json")
+        self._keys = {code: NodeKeys(path / "keys" / code) for code in self.regions}
+        self._regions_file = path / "regions.yaml"
+        self._known = write_regions(self._regions_source, self._regions_file, self._keys)
+        desks = {code: people_of(self._known[code]) for code in self.regions}
+        identity_ports = {code: self._ports.get(f"{code}/identity") for code in self.regions}
+        parts: list[Part] = [
+            find_kafka(path / "kafka", say=self._say, log=self.log("kafka")),
+            find_postgres(path / "postgres", say=self._say, log=self.log("postgres"), durable=self._durable),
+            Identity(path / "identity", people=desks, ports=identity_ports, log=self.log("identity")),
+            Mail(
+                path / "mail",
+                smtp_port=self._ports.get("smtp"),
+                http_port=self._ports.get("mail", liked=8025),
+                log=self.log("mail"),
+            ),
+        ]
+        self._parts = {part.name: SupervisedPart(part, on_change=self._changed) for part in parts}
+        for code in self.regions:
+            for service in self._launch.services:
+                self._services[code, service] = SupervisedService(
+                    f"{code} {service}",
+                    spawn=partial(self._spawn, code, service),
+                    answers=partial(self._answers, code, service),
+                    on_change=self._changed,
+                )
+        self._tell()
+
+    def _service_ports(self, region: str) -> dict[str, int]:
+        return {
+            service: self._ports.get(f"{region}/{service}", liked=liked_port(region) if service == "cases" else None)
+            for service in SERVICES
+        }
+
+    async def _start_parts(self) -> None:
+        async def kafka() -> None:
+            await self._parts["kafka"].start()
+            codes = [region.code for region in self._known]
+            topics = [
+                topic for code in self.regions for topic in declared(code, [other for other in codes if other != code])
+            ]
+            await declare_topics(self.kafka.address, topics)
+
+        async def postgres() -> None:
+            await self._parts["postgres"].start()
+            await in_thread(self._make_databases)
+
+        await _all(kafka(), postgres(), self._parts["identity"].start(), self._parts["mail"].start())
+        for code, service in self._services:
+            self._write_environment(code, service)
+        self._versions = await in_thread(lambda: {name: dict(one.part.versions) for name, one in self._parts.items()})
+
+    def _make_databases(self) -> None:
+        self._databases = {
+            (code, service): self.postgres.create_database(
+                f"{code}_{service}",
+                password=self._secrets.get(f"{code}/{service}/database"),
+                extensions=DATABASE_EXTENSIONS.get(service, ()),
+            )
+            for code, service in self._services
+        }
+
+    def _write_environment(self, region: str, service: str) -> None:
+        settings = service_environment(
+            region=region,
+            service=service,
+            regions_file=self._regions_file,
+            database_url=self._databases[region, service],
+            kafka=self.kafka.address,
+            ports=self._service_ports(region),
+            keys=self._keys[region],
+            secret=self._secrets,
+            issuer=self.identity.issuer(region),
+            smtp=self.mail.address,
+            extra=self._extra,
+        )
+        write_private(self.folder.environment_file(region, service), json.dumps(settings, indent=1))
+
+    async def _start_services(self) -> None:
+        await self._migrate()
+        await _all(*(one.start() for one in self._services.values()))
+
+    async def _migrate(self) -> None:
+        files = {key: self.folder.environment_file(*key) for key in self._services}
+        self._progress("databases", Condition.STARTING, "migrating")
+        for number, argv in enumerate(self._launch.migrate(files)):
+            child = Child(name="the migration", argv=argv, log=self.log("migrate"), env=child_environment({}))
+            try:
+                code = await ended(child)
+            finally:
+                child.kill()
+            if code != 0:
+                raise DidNotStart(f"migration {number + 1} failed; {child.log} ends with\n{child.tail()}")
+        self._progress("databases", Condition.READY, "")
+
+    def _spawn(self, region: str, service: str) -> Child:
+        return Child(
+            name=f"{region} {service}",
+            argv=self._launch.run(service),
+            log=self.log(f"{region}-{service}"),
+            env=child_environment(self.environment(region, service)),
+            cwd=self.folder.path,
+        )
+
+    async def _answers(self, region: str, service: str) -> bool:
+        port = self._service_ports(region)[service]
+        with contextlib.suppress(httpx.HTTPError):
+            async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
+                return (await client.get(f"http://{LOOPBACK}:{port}/readyz")).status_code == 200
+        return False
+
+    # -- what it tells -----------------------------------------------------------------------------------------------
+
+    def _changed(self, one: Supervised) -> None:
+        more = ""
+        if one.condition is Condition.CRASHED:
+            code = one.child.returncode if one.child is not None else None
+            self._say(f"{one.name} ended with code {code} and is started again")
+        if isinstance(one, SupervisedPart) and one.condition is Condition.READY:
+            more = self._addresses[one.name] = one.part.address
+        self._progress(one.name, one.condition, more)
+        self._tell()
+
+    def _tell(self) -> None:
+        self._state.parts = {
+            name: PartState(
+                address=self._addresses.get(name, ""),
+                origin=one.part.origin,
+                condition=one.condition,
+                page=one.part.page if isinstance(one.part, Mail) else None,
+                pid=one.part.pid,
+                versions=self._versions.get(name, {}),
+            )
+            for name, one in self._parts.items()
+        }
+        self._state.regions = {code: self._region_state(code) for code in self.regions}
+        self.folder.write(self._state)
+
+    def _region_state(self, code: str) -> RegionState:
+        services = {
+            service: ServiceState(
+                url=self.url(code, service),
+                condition=one.condition,
+                pid=one.child.pid if one.child is not None and one.child.running else None,
+                restarts=one.restarts,
+            )
+            for (region, service), one in self._services.items()
+            if region == code
+        }
+        people = [PersonState.model_validate(person, from_attributes=True) for person in self.people(code).values()]
+        return RegionState(
+            name=self._known[code].name_in("en"),
+            url=self.url(code),
+            issuer=self.identity.issuer(code),
+            people=people,
+            services=services,
+        )
+
+
+async def _all(*starts: Coroutine[Any, Any, None]) -> None:
+    """Runs them together; when one fails, the others are stopped before its error goes on."""
+    tasks = [asyncio.create_task(start) for start in starts]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
