@@ -3,6 +3,8 @@
 import base64
 import binascii
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Generic, TypeVar
 
 from fastapi import Query
@@ -47,3 +49,12 @@ def read_cursor(cursor: str, parts: type[K]) -> K:
         raise Problem(
             status=422, slug="invalid", title="The input is not valid", detail="The cursor is not ours.", errors=[wrong]
         ) from error
+
+
+@dataclass(frozen=True)
+class Found(Generic[T]):
+    """One page of what a search found, as use cases return it."""
+
+    items: Sequence[T]
+    next: str | None
+    total: int

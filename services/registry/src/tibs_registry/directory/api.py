@@ -10,7 +10,7 @@ from tibs_chassis.edge import EdgeRoute, Session
 from tibs_chassis.text import Output
 from tibs_contracts.codes import ActorKind, ProfileType, RegionCode, Sector
 from tibs_registry.directory import service
-from tibs_registry.directory.model import PublicActor, PublicProfile
+from tibs_registry.directory.model import DirectoryActor, DirectoryProfile, PublicActor, PublicProfile
 from tibs_registry.paging import Cursor, Limit, Page, Search
 from tibs_registry.values import Known
 
@@ -22,17 +22,15 @@ Kinds = Annotated[tuple[Known[ActorKind], ...], Query()]
 
 
 class ListedProfile(PublicProfile, Output):
-    """A published profile; `updated_at` is when its region last told of it, `received_at` when this node heard."""
+    """A published profile; `updated_at` is when its region last told of it."""
 
     updated_at: datetime
-    received_at: datetime
 
 
 class ListedActor(PublicActor, Output):
-    """A listed organisation; `updated_at` is when its region last told of it, `received_at` when this node heard."""
+    """A listed organisation; `updated_at` is when its region last told of it."""
 
     updated_at: datetime
-    received_at: datetime
 
 
 class Faceted(Output):
@@ -49,12 +47,12 @@ class ActorPage(Page[ListedActor], Faceted):
     """Facets: kind, region, sector."""
 
 
-def _profile(row: service.ProfileRow) -> ListedProfile:
-    return ListedProfile(**row.public.model_dump(), updated_at=row.updated_at, received_at=row.received_at)
+def _profile(row: DirectoryProfile) -> ListedProfile:
+    return ListedProfile(**row.public.model_dump(), updated_at=row.updated_at)
 
 
-def _actor(row: service.ActorRow) -> ListedActor:
-    return ListedActor(**row.public.model_dump(), updated_at=row.updated_at, received_at=row.received_at)
+def _actor(row: DirectoryActor) -> ListedActor:
+    return ListedActor(**row.public.model_dump(), updated_at=row.updated_at)
 
 
 @router.get("/profiles")

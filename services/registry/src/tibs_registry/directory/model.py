@@ -134,7 +134,6 @@ class DirectoryProfile(Table, table=True):
     published_at: datetime = Column(sa_type=moment())
     valid_until: date
     updated_at: datetime = Column(sa_type=moment())
-    received_at: datetime = Column(sa_type=moment())
     public: PublicProfile = Column(sa_type=Held(PublicProfile))
 
 
@@ -153,5 +152,4 @@ class DirectoryActor(Table, table=True):
     name_key: str
     searched: str
     updated_at: datetime = Column(sa_type=moment())
-    received_at: datetime = Column(sa_type=moment())
     public: PublicActor = Column(sa_type=Held(PublicActor))
