@@ -1,6 +1,7 @@
 """A service's stand-in, and a supervisor for it: a process that answers /readyz, and one that keeps such processes.
 
-`python stand_in.py serve` is the service; `python stand_in.py up folder` runs a stack of them until it is stopped.
+`python stand_in.py serve` is the service; `up folder` runs a stack of them until it is stopped; `cli folder` does so as
+`tibs up` does.
 """
 
 import asyncio
@@ -58,5 +59,13 @@ async def up(folder: Path) -> None:
 if __name__ == "__main__":
     if sys.argv[1] == "serve":
         serve()
+    elif sys.argv[1] == "cli":
+        from tibs_devstack import cli
+        from tibs_devstack.screen import Screen
+        from tibs_devstack.stack import Stack
+
+        screen, state_dir = Screen(), Path(sys.argv[2])
+        stack = Stack(regions=["pl84"], state_dir=state_dir, launch=StandIn(), say=screen.say, progress=screen.progress)
+        asyncio.run(cli._serve(stack, screen))
     else:
         asyncio.run(up(Path(sys.argv[2])))

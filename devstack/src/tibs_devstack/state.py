@@ -93,7 +93,7 @@ class StateFolder:
 
     def running(self) -> bool:
         """Somebody holds the folder. The lock ends with its holder, however that ends."""
-        if not self.path.exists():
+        if not self.lock.path.exists():
             return False
         if self.lock.acquire(wait=False):
             self.lock.release()
