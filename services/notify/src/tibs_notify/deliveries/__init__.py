@@ -1,0 +1,1 @@
+"""Deliveries: notices on their way to people by mail, and what became of each try."""

@@ -1,0 +1,1 @@
+"""Notices: what a person should hear of, and whether it was seen."""

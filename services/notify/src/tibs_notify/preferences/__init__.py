@@ -1,0 +1,1 @@
+"""Preferences: what a person wants to hear of, by which way, and when not."""
