@@ -6,8 +6,10 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tibs_chassis.inbox import Received
+from tibs_chassis.inbox import Consumer, Received, handles
+from tibs_chassis.node import Node
 from tibs_contracts.events import NoticeRaised
+from tibs_contracts.topics import local
 
 CHANNEL = "tibs_hints"
 """Where to LISTEN. A payload is a JSON object with one key: `person`, `case` or `introduction`."""
@@ -35,3 +37,13 @@ async def changed(
 async def on_notice_raised(session: AsyncSession, received: Received[NoticeRaised]) -> None:
     """The notify service has something for a person: the page's bell looks again."""
     await changed(session, people=(received.data.person,))
+
+
+def consumers(node: Node) -> list[Consumer]:
+    return [
+        Consumer(
+            "notices",
+            topics=local(node.region, "notify"),
+            handlers=[handles(NoticeRaised, on_notice_raised, latest_only=False)],
+        )
+    ]

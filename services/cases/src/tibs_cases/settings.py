@@ -9,6 +9,7 @@ from tibs_chassis.settings import NodeSettings, WebAddress
 class Settings(NodeSettings):
     """Each field is read from TIBS_<NAME>."""
 
+    node_key: FilePath = Field(description="path of the private key (JWK) that signs this node's own tokens")
     public_url: WebAddress = Field(
         description="address under which people reach the pages, such as https://node.example"
     )

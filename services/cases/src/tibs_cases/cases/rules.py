@@ -167,6 +167,24 @@ def possible(state: CaseState, *, held: Held, held_from: CaseState | None = None
     )
 
 
+@dataclass(frozen=True)
+class Step:
+    """A step that the table allows next, and what it still wants."""
+
+    to: CaseState
+    missing: tuple[Missing, ...]
+
+
+def steps(state: CaseState, *, held: Held, held_from: CaseState | None = None) -> tuple[Step, ...]:
+    """What can be offered on the screen: every step next to this one, in the order of the track, on hold last."""
+    order = [*TRACK, CaseState.ON_HOLD]
+    found = []
+    for target in sorted(neighbours(state, held_from=held_from), key=order.index):
+        lacking = (item for item in missing(target, held=held) if item is not Missing.REASON)
+        found.append(Step(to=target, missing=tuple(lacking)))
+    return tuple(found)
+
+
 def check_move(
     state: CaseState,
     target: CaseState,

@@ -49,7 +49,7 @@ class Entry(Table, table=True):
     """One thing that happened. The feed is a case's id at home, an introduction's id at the counterpart."""
 
     __tablename__ = "timeline_entry"
-    __table_args__ = (Index("timeline_entry_feed", "feed", "at", "id"),)
+    __table_args__ = (Index("timeline_entry_feed", "feed", "id"),)
 
     id: UUID = Field(primary_key=True)
     feed: UUID

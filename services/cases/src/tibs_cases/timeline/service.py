@@ -45,12 +45,15 @@ async def entries(
     session: AsyncSession,
     *,
     feed: UUID,
+    introduction_id: UUID | None = None,
     kinds: Sequence[EntryKind] = (),
     before: UUID | None = None,
     limit: int = 100,
 ) -> list[Entry]:
     """The newest first; `before` is the id of the last entry of the page before."""
     query = select(Entry).where(col(Entry.feed) == feed)
+    if introduction_id is not None:
+        query = query.where(col(Entry.introduction_id) == introduction_id)
     if kinds:
         query = query.where(col(Entry.kind).in_(kinds))
     if before is not None:

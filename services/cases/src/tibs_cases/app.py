@@ -1,0 +1,74 @@
+"""The composition root: the only place that wires."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from tibs_cases.access import ACCESS
+from tibs_cases.introductions.gateway import HttpRegistry
+from tibs_cases.node import CasesNode
+from tibs_cases.settings import Settings
+from tibs_cases.web.app import create_workbench
+from tibs_cases.wiring import ROUTERS, consumers, watch
+from tibs_chassis.api import create_api
+from tibs_chassis.app import Service, service_cli
+from tibs_chassis.client import ServiceClient
+from tibs_chassis.database import Database
+from tibs_chassis.regions import Regions
+from tibs_chassis.sealing import load_key
+from tibs_chassis.settings import load_settings
+from tibs_chassis.tokens import TokenMinter
+
+def build() -> Service:
+    """The service, from the environment."""
+    settings = load_settings(Settings)
+    node = CasesNode(
+        region=settings.region,
+        service="cases",
+        regions=Regions.load(settings.regions_file),
+        terms=settings.terms,
+        contacts_key=load_key(settings.contacts_key),
+    )
+    database = Database(settings.database_url, application="tibs-cases", pool_size=10)
+    minter = TokenMinter(region=settings.region, key_file=settings.node_key)
+    registry = ServiceClient(settings.registry_url, audience="registry", minter=minter)
+    matching = ServiceClient(settings.matching_url, audience="matching", minter=minter)
+    notify = ServiceClient(settings.notify_url, audience="notify", minter=minter)
+    api = create_api(
+        title="TIBS cases", database=database, settings=settings, node=node, routers=ROUTERS, access=ACCESS
+    )
+    api.state.registry = HttpRegistry(registry)
+    # Whatever is no route of the API is a page; as the default, because health and metrics are routes added later.
+    api.router.default = create_workbench(
+        settings=settings,
+        database=database,
+        node=node,
+        registry=registry,
+        matching=matching,
+        notify=notify,
+        minter=minter,
+    )
+
+    @asynccontextmanager
+    async def clients() -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            for client in (registry, matching, notify):
+                await client.close()
+
+    async def watch_promises() -> None:
+        await watch(database=database, node=node, every=settings.promise_check_seconds)
+
+    return Service(
+        name="cases",
+        settings=settings,
+        node=node,
+        database=database,
+        api=api,
+        consumers=consumers(node),
+        tasks=[watch_promises],
+        resources=[clients],
+    )
+
+
+main = service_cli("cases", build, "tibs_cases")

@@ -1,0 +1,45 @@
+"""The parts of this service that are the same wherever it runs: its routes, its consumers, its timer."""
+
+import asyncio
+
+from tibs_cases import hints
+from tibs_cases.cases import api as cases_api
+from tibs_cases.desk import api as desk_api
+from tibs_cases.introductions import api as introductions_api
+from tibs_cases.introductions import events as introductions_events
+from tibs_cases.node import CasesNode
+from tibs_cases.profiles_known import events as profiles_events
+from tibs_cases.promises import service as promises
+from tibs_cases.timeline import api as timeline_api
+from tibs_cases.today import api as today_api
+from tibs_chassis import clock
+from tibs_chassis.database import Database
+from tibs_chassis.inbox import Consumer
+from tibs_chassis.log import logger
+
+ROUTERS = (
+    desk_api.router,
+    cases_api.router,
+    introductions_api.router,
+    timeline_api.router,
+    today_api.router,
+)
+
+
+def consumers(node: CasesNode) -> list[Consumer]:
+    """All that this service reads."""
+    return [*profiles_events.consumers(node), *introductions_events.consumers(node), *hints.consumers(node)]
+
+
+async def watch(*, database: Database, node: CasesNode, every: float) -> None:
+    """Looks at the clocks of promises until cancelled. Several processes may do it: each promise moves once."""
+    while True:
+        try:
+            moved = 1
+            while moved:
+                async with database.transaction() as session:
+                    moved = await promises.check_clocks(session, node=node, now=clock.now())
+        except Exception as error:
+            # The clocks go on when the database is back: nothing is lost by looking later.
+            logger.warning("promises.not_checked", reason=type(error).__name__)
+        await asyncio.sleep(every)
