@@ -161,7 +161,7 @@ async def test_after_a_refusal_only_what_came_before_it_is_marked(
 
     async with database.direct() as connection:
         with pytest.raises(KafkaError):
-            await relay.publish_waiting(connection, FailsFrom(3))  # type: ignore[arg-type]
+            await relay.drain(connection, FailsFrom(3))  # type: ignore[arg-type]
         rows = await (await connection.execute("SELECT published_at IS NULL FROM outbox ORDER BY seq")).fetchall()
 
     assert [row[0] for row in rows] == [False, False, False, True, True]

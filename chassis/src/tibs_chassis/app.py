@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -150,6 +151,8 @@ def service_cli(name: str, build: Callable[[], Service], package: str) -> Callab
         provider = configure_telemetry(
             region=service.settings.region, service=name, otlp_endpoint=service.settings.otlp_endpoint
         )
+        # What was imported stays for good: without it the collector's full rounds took 110 ms out of the relay, often.
+        gc.freeze()
         try:
             asyncio.run(run(service, role))
         finally:

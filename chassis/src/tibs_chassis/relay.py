@@ -6,12 +6,14 @@ their sequence after every failure, and none of the job queues over PostgreSQL k
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
+import orjson
 import psycopg
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from psycopg.rows import TupleRow
+from psycopg.types.json import set_json_loads
 
 from tibs_chassis import metrics
 from tibs_chassis.database import Database
@@ -25,7 +27,8 @@ BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 RETENTION_DAYS = 14
 
 _WAITING = """
-SELECT seq, topic, subject, headers, payload FROM outbox WHERE published_at IS NULL ORDER BY seq LIMIT %s
+SELECT seq, topic, subject, headers, payload FROM outbox
+WHERE published_at IS NULL AND seq <> ALL(%s) ORDER BY seq LIMIT %s
 """
 _MARK = "UPDATE outbox SET published_at = now() WHERE seq = ANY(%s)"
 _LAG = """
@@ -49,8 +52,7 @@ def producer_for(kafka: str, *, client_id: str) -> AIOKafkaProducer:
     )
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """An outbox row on its way out."""
 
     seq: int
@@ -116,47 +118,71 @@ class Relay:
         loop = asyncio.get_running_loop()
         tidied = loop.time()
         while True:
-            sent = await self.publish_waiting(connection, producer)
+            await self.drain(connection, producer)
             self.failing = None
-            if sent < BATCH:
-                await self._show_lag(connection)
-                async for _ in connection.notifies(timeout=POLL_SECONDS, stop_after=1):
-                    pass
+            await self._show_lag(connection)
+            async for _ in connection.notifies(timeout=POLL_SECONDS, stop_after=1):
+                pass
             if loop.time() - tidied > 3600:
                 await connection.execute(_TIDY, (RETENTION_DAYS,))
                 tidied = loop.time()
 
-    async def publish_waiting(self, connection: psycopg.AsyncConnection, producer: AIOKafkaProducer) -> int:
-        """Sends the next rows and marks those confirmed before the first failure. Raises that failure."""
-        cursor = await connection.execute(_WAITING, (BATCH,), binary=True)
-        rows = [Row.of(row) for row in await cursor.fetchall()]
-        if not rows:
-            return 0
+    async def drain(self, connection: psycopg.AsyncConnection, producer: AIOKafkaProducer) -> int:
+        """Publishes all that waits and returns how many records that were.
+
+        Database and Kafka work at the same time: while one batch is on its way, the one before is marked and the next
+        is read. At a failure only what was confirmed before it is marked, then the failure is raised.
+        """
+        published = 0
         confirmed: list[int] = []
-        try:
-            await self._send(rows, producer, confirmed)
-        finally:
-            if confirmed:
-                await connection.execute(_MARK, (confirmed,))
-                metrics.OUTBOX_PUBLISHED.inc(len(confirmed))
-        return len(rows)
+        rows = await self._waiting(connection, besides=[])
+        while rows:
+            before, confirmed = confirmed, []
+            on_its_way = asyncio.create_task(self._send(rows, producer, confirmed))
+            try:
+                await self._mark(connection, before)
+                following = await self._waiting(connection, besides=rows) if len(rows) == BATCH else []
+                await on_its_way
+            except asyncio.CancelledError:
+                on_its_way.cancel()
+                raise
+            except BaseException:
+                await asyncio.wait([on_its_way])
+                await self._mark(connection, confirmed)
+                raise
+            published += len(rows)
+            rows = following
+        await self._mark(connection, confirmed)
+        return published
+
+    async def _waiting(self, connection: psycopg.AsyncConnection, *, besides: Sequence[Row]) -> list[Row]:
+        set_json_loads(orjson.loads, connection)
+        cursor = await connection.execute(_WAITING, ([row.seq for row in besides], BATCH), binary=True)
+        return [Row.of(row) for row in await cursor.fetchall()]
+
+    async def _mark(self, connection: psycopg.AsyncConnection, confirmed: list[int]) -> None:
+        if confirmed:
+            await connection.execute(_MARK, (confirmed,))
+            metrics.OUTBOX_PUBLISHED.inc(len(confirmed))
 
     async def _send(self, rows: Sequence[Row], producer: AIOKafkaProducer, confirmed: list[int]) -> None:
+        """Fills `confirmed` up to the first failure, which it raises once all answers are in."""
+        failure: KafkaError | None = None
         answers: list[asyncio.Future[object]] = []
         try:
             for row in rows:
                 # Handed over in order; within a partition the idempotent producer keeps that order through retries.
                 answers.append(await producer.send(row.topic, value=row.payload, key=row.key, headers=row.headers))
-        finally:
-            failure: BaseException | None = None
-            for row, answer in zip(rows, answers, strict=False):
-                try:
-                    await answer
-                except KafkaError as error:
-                    failure = failure or error
-                else:
-                    if failure is None:
-                        confirmed.append(row.seq)
+        except KafkaError as error:
+            failure = error
+        for row, answer in zip(rows, answers, strict=False):
+            try:
+                await answer
+            except KafkaError as error:
+                failure = error
+                break
+            confirmed.append(row.seq)
+        await asyncio.gather(*answers, return_exceptions=True)
         if failure is not None:
             raise failure
 

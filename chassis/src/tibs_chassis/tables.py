@@ -43,7 +43,6 @@ outbox = Table(
     _time("published_at"),
     UniqueConstraint("topic", "aggregate", "subject", "sequence", name="outbox_version"),
     Index("outbox_waiting", "seq", postgresql_where=text("published_at IS NULL")),
-    Index("outbox_published", "published_at", postgresql_where=text("published_at IS NOT NULL")),
 )
 
 inbox = Table(

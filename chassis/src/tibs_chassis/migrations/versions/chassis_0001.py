@@ -26,7 +26,6 @@ CREATE TABLE outbox (
     CONSTRAINT outbox_version UNIQUE (topic, aggregate, subject, sequence)
 );
 CREATE INDEX outbox_waiting ON outbox (seq) WHERE published_at IS NULL;
-CREATE INDEX outbox_published ON outbox (published_at) WHERE published_at IS NOT NULL;
 
 CREATE TABLE inbox (
     consumer text NOT NULL,
