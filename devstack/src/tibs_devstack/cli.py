@@ -256,16 +256,27 @@ def replay(context: typer.Context, region: Region, service: Service, state_dir: 
     _service_command(region, service, ["replay", *context.args], state_dir)
 
 
-@app.command(context_settings=_PASS_THROUGH, add_help_option=False)
-def story(context: typer.Context) -> None:
-    """Run the main job in a stack, step by step."""
+def _tell(name: str, arguments: list[str]) -> NoReturn:
+    """The main job is told by a module of its own, which is heavy and loaded only then."""
     try:
-        run = importlib.import_module("tibs_devstack.story").run
+        teller = importlib.import_module("tibs_devstack.story")
     except ModuleNotFoundError as error:
         if error.name != "tibs_devstack.story":
             raise
         _fail("There is no story to tell in this version.")
-    raise typer.Exit(run(context.args) or 0)
+    raise typer.Exit(getattr(teller, name)(arguments) or 0)
+
+
+@app.command(context_settings=_PASS_THROUGH, add_help_option=False)
+def story(context: typer.Context) -> None:
+    """Run the main job, step by step, in the stack that runs."""
+    _tell("run", context.args)
+
+
+@app.command(context_settings=_PASS_THROUGH, add_help_option=False)
+def demo(context: typer.Context) -> None:
+    """Start regions, run the main job in them, and leave the UI up."""
+    _tell("demo", context.args)
 
 
 @app.command()

@@ -12,8 +12,7 @@ from tibs_devstack.parts.python_server import python_environment
 class Launch(Protocol):
     """The command lines of a node's services."""
 
-    @property
-    def services(self) -> Sequence[str]: ...
+    services: Sequence[str]
 
     def run(self, service: str) -> Sequence[str]:
         """Serves until told to stop."""
@@ -25,7 +24,8 @@ class Launch(Protocol):
 class InstalledServices:
     """The services that are installed beside this package."""
 
-    services: Sequence[str] = SERVICES
+    def __init__(self, services: Sequence[str] = SERVICES) -> None:
+        self.services = services
 
     def run(self, service: str) -> Sequence[str]:
         return [*self.command(service), "run", "--role", "all"]

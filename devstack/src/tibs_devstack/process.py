@@ -143,7 +143,10 @@ class Child:
             return log.read().decode(errors="replace")
 
     def tail(self, lines: int = 15) -> str:
-        return "\n".join(self.output().splitlines()[-lines:])
+        """The last lines of this run, each cut to what a person reads: a traceback can be one very long line."""
+        return "\n".join(
+            line if len(line) <= 400 else f"{line[:400]} …" for line in self.output().splitlines()[-lines:]
+        )
 
 
 def group_of(user: int) -> int:

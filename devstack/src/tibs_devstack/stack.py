@@ -8,7 +8,6 @@ async with Stack(regions=["pl84", "fi1c"], state_dir=folder) as stack:
 """
 
 import asyncio
-import contextlib
 import json
 import os
 import time
@@ -120,6 +119,8 @@ class Stack:
         began = time.monotonic()
         self._up = True
         try:
+            # One client for all: each would load the certificates of the system anew.
+            self._http = httpx.AsyncClient(timeout=5, trust_env=False)
             self._prepare()
             await self._start_parts()
             await self._start_services()
@@ -135,6 +136,7 @@ class Stack:
             return
         self._up = False
         await asyncio.gather(*(one.stop() for one in self._services.values()))
+        await self._http.aclose()
         await asyncio.gather(*(one.stop() for one in self._parts.values()))
         for one in self._parts.values():
             one.part.release()
@@ -336,12 +338,14 @@ class Stack:
             cwd=self.folder.path,
         )
 
-    async def _answers(self, region: str, service: str) -> bool:
-        port = self._service_ports(region)[service]
-        with contextlib.suppress(httpx.HTTPError):
-            async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
-                return (await client.get(f"http://{LOOPBACK}:{port}/readyz")).status_code == 200
-        return False
+    async def _answers(self, region: str, service: str) -> str | None:
+        """None when it is ready, else what it says instead."""
+        url = f"http://{LOOPBACK}:{self._service_ports(region)[service]}/readyz"
+        try:
+            answer = await self._http.get(url)
+        except httpx.HTTPError as error:
+            return f"nobody answers at {url} ({type(error).__name__})"
+        return None if answer.status_code == 200 else f"{url} answers {answer.status_code} {answer.text[:300]}"
 
     # -- what it tells -----------------------------------------------------------------------------------------------
 

@@ -158,14 +158,14 @@ class SupervisedPart(Supervised):
 
 
 class SupervisedService(Supervised):
-    """A service's process: made by `spawn`, there when `answers` says so."""
+    """A service's process: made by `spawn`, there when `answers` has nothing to complain about."""
 
     def __init__(
         self,
         name: str,
         *,
         spawn: Callable[[], Child],
-        answers: Callable[[], Awaitable[bool]],
+        answers: Callable[[], Awaitable[str | None]],
         on_change: Callable[[Supervised], None],
         patience: float = 120.0,
     ) -> None:
@@ -183,17 +183,17 @@ class SupervisedService(Supervised):
         child = self._child = self._spawn()
         deadline = time.monotonic() + self._patience
         try:
-            while not await self._answers():
+            while (complaint := await self._answers()) is not None:
                 if not child.running:
                     raise DidNotStart(
                         f"{self.name} ended with code {child.returncode}; {child.log} ends with\n{child.tail()}"
                     )
                 if time.monotonic() > deadline:
                     raise DidNotStart(
-                        f"{self.name} was not ready within {self._patience:.0f} s; "
+                        f"{self.name} was not ready within {self._patience:.0f} s: {complaint}; "
                         f"{child.log} ends with\n{child.tail()}"
                     )
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.2)
         except BaseException:
             await in_thread(child.kill)
             raise
