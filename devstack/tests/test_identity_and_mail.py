@@ -118,10 +118,11 @@ def test_the_page_shows_a_mail_without_running_it(mail: Mail) -> None:
         assert "Zażółć gęślą jaźń" in http.get("/").text
         mail_id = http.get("/api/mails").json()["items"][0]["id"]
         page = http.get(f"/mails/{mail_id}")
-        assert "<iframe sandbox " in page.text
+        assert '<iframe sandbox="allow-popups allow-popups-to-escape-sandbox"' in page.text
         assert "<script" not in page.text
         frame = http.get(f"/mails/{mail_id}/html")
-        assert frame.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
+        assert frame.headers["content-security-policy"].startswith("sandbox allow-popups ")
+        assert "default-src 'none'" in frame.headers["content-security-policy"]
         assert http.get("/mails/none").status_code == 404
 
 

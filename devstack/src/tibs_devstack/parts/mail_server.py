@@ -1,7 +1,8 @@
 """The mail catcher: `python -m tibs_devstack.parts.mail_server folder smtp-port http-port`.
 
 `/` lists the mails, `/mails/{id}` shows one, `/api/mails?to=` and `/api/mails/{id}` are the same for programs, and
-DELETE `/api/mails` forgets them all. A mail's own HTML is shown in a frame that may run, load and reach nothing.
+DELETE `/api/mails` forgets them all. A mail's own HTML is shown in a frame that may run and load nothing; its links open
+in a tab of their own.
 """
 
 import asyncio
@@ -24,8 +25,9 @@ from starlette.routing import Route
 
 _MAX_SIZE = 5 * 1024 * 1024
 _PAGE_POLICY = "default-src 'none'; style-src 'self'; frame-src 'self'; form-action 'none'; base-uri 'none'"
-# The frame is a document of its own origin-less world: no script, no form, no load, no way to the top window.
-_FRAME_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+# A world of its own, without origin: no script, no form, no load, no way to the window around it.
+_SANDBOX = "allow-popups allow-popups-to-escape-sandbox"
+_FRAME_POLICY = f"sandbox {_SANDBOX}; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
 body { margin: 0 auto; max-width: 60rem; padding: 1rem; background: light-dark(#f4f6f8, #12171c);
@@ -34,6 +36,8 @@ a { color: light-dark(#0b5ea8, #7ab8ee); } h1 { font-size: 1.35rem; overflow-wra
 ul { list-style: none; padding: 0; } .box, li a { background: light-dark(#fff, #1b232b); border-radius: 8px; }
 li a { display: grid; grid-template-columns: 1fr auto; gap: 0 1rem; padding: .6rem 1rem; margin: .4rem 0;
   color: inherit; text-decoration: none; } li a:hover { outline: 2px solid #0b6bb8; }
+h2 { font-size: 1.05rem; } time { white-space: nowrap; font-size: .875rem; opacity: .75; }
+@media (max-width: 36rem) { li a { grid-template-columns: 1fr; } }
 li strong { overflow-wrap: anywhere; } li small { opacity: .75; grid-column: 1 / -1; }
 dl { display: grid; grid-template-columns: auto 1fr; gap: 0 1rem; } dt { opacity: .75; } dd { margin: 0;
   overflow-wrap: anywhere; }
@@ -56,7 +60,7 @@ _TEMPLATES = {
 <dl><dt>To</dt><dd>{{ mail.to | join(", ") }}</dd><dt>From</dt><dd>{{ mail.from }}</dd>
 <dt>Received</dt><dd>{{ mail.at[:19] | replace("T", " ") }} UTC</dd></dl>
 {% if mail.html %}<h2>As HTML</h2>
-<iframe sandbox title="The mail as HTML" src="/mails/{{ mail.id }}/html"></iframe>{% endif %}
+<iframe sandbox="{{ sandbox }}" title="The mail as HTML" src="/mails/{{ mail.id }}/html"></iframe>{% endif %}
 {% if mail.text %}<h2>As text</h2><pre class="box">{{ mail.text }}</pre>{% endif %}
 <p><a href="/mails/{{ mail.id }}/raw">Source</a></p></body></html>""",
 }
@@ -152,11 +156,12 @@ def create_app(mailbox: Mailbox) -> Starlette:
         mail = asked(request)
         if mail is None:
             return PlainTextResponse("There is no such mail.", 404)
-        return page("one", title=mail["subject"] or "Mail", mail=mail)
+        return page("one", title=mail["subject"] or "Mail", mail=mail, sandbox=_SANDBOX)
 
     async def html(request: Request) -> Response:
         mail = asked(request)
-        return HTMLResponse((mail or {}).get("html") or "", headers={"Content-Security-Policy": _FRAME_POLICY})
+        text = '<base target="_blank">' + ((mail or {}).get("html") or "")
+        return HTMLResponse(text, headers={"Content-Security-Policy": _FRAME_POLICY})
 
     async def raw(request: Request) -> Response:
         mail = asked(request)
