@@ -1,8 +1,8 @@
 """The mail catcher: `python -m tibs_devstack.parts.mail_server folder smtp-port http-port`.
 
 `/` lists the mails, `/mails/{id}` shows one, `/api/mails?to=` and `/api/mails/{id}` are the same for programs, and
-DELETE `/api/mails` forgets them all. A mail's own HTML is shown in a frame that may run and load nothing; its links open
-in a tab of their own.
+DELETE `/api/mails` forgets them all. A mail's own HTML is shown in a frame that may run and load nothing; its links
+open in a tab of their own.
 """
 
 import asyncio
