@@ -117,7 +117,9 @@ async def _tell(session: AsyncSession, *, node: Node, actor: Actor, was_listed: 
 
 def _as_kept(entry: ActorEntry) -> dict[str, Any]:
     """The entry with its numbers as registers write them, and what is derived from it. Raises Invalid."""
-    kept = {name: getattr(entry, name) for name in ActorEntry.model_fields}
+    kept = dict(entry)
+    # These two have other defaults for a new record than for a changed one.
+    del kept["owner"], kept["confirmed_on"]
     wrong = []
     for name, check in (("registration_number", numbers.registration_number), ("vat", numbers.vat_number)):
         if (number := kept[name]) is not None:

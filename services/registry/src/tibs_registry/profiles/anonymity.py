@@ -83,7 +83,7 @@ _PATTERNS: Sequence[tuple[str, re.Pattern[str]]] = (
     ),
 )
 # "Class AB amplifier", "Type AS" speak of things.
-_NOT_A_COMPANY = re.compile(r"^(?:Class|Type|Grade|Category|Model|Group|Series|Version|Level) \S+$")
+_NOT_A_COMPANY = re.compile(r"(?:^| )(?:Class|Type|Grade|Category|Model|Group|Series|Version|Level) \S+$")
 # Functions, not names: "International Office" gives nobody away when the word stands alone.
 _ROLE = re.compile(
     "office|desk|team|department|contact|manager|director|head|coordinator|secretary|sales|export|import|project"
@@ -127,7 +127,7 @@ def _in_text(field: str, text: str, known: Sequence[_Known]) -> Iterator[Finding
             yield Finding(field=field, start=start, end=end, text=text[start:end], reason=one.reason)
     for reason, pattern in _PATTERNS:
         for match in pattern.finditer(text):
-            if not _NOT_A_COMPANY.match(match[0]):
+            if not _NOT_A_COMPANY.search(match[0]):
                 yield Finding(field=field, start=match.start(), end=match.end(), text=match[0], reason=reason)
 
 

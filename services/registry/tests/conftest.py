@@ -1,0 +1,132 @@
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from tibs_chassis import migrations
+from tibs_chassis.app import Service
+from tibs_chassis.auth import Role
+from tibs_chassis.database import Database
+from tibs_chassis.regions import Regions
+from tibs_chassis.testing import NodeFiles, api_client, make_node_files, make_principal
+from tibs_chassis.tokens import TokenMinter
+from tibs_registry.app import build
+from tibs_registry.mothers import actor_body, made, profile_body, seen, verdict_body
+from tibs_registry.settings import RegistrySettings
+
+REGIONS_FILE = Path(__file__).parents[3] / "deploy" / "regions.yaml"
+
+SignIn = Callable[..., Awaitable[httpx.AsyncClient]]
+Outbox = Callable[..., Awaitable[list[dict[str, Any]]]]
+
+
+@pytest.fixture(scope="session")
+def regions() -> Regions:
+    return Regions.load(REGIONS_FILE)
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> NodeFiles:
+    return make_node_files(tmp_path_factory.mktemp("node"), regions_file=REGIONS_FILE)
+
+
+@pytest.fixture(scope="session")
+def minter(files: NodeFiles) -> TokenMinter:
+    return TokenMinter(region="pl84", key_file=files.key)
+
+
+@pytest.fixture
+def settings(files: NodeFiles, database_url: str) -> RegistrySettings:
+    return RegistrySettings(
+        region="pl84",
+        regions_file=files.regions,
+        database_url=database_url,
+        kafka="127.0.0.1:1",
+        node_jwks=files.jwks,
+        oidc_issuer="http://127.0.0.1:1",
+    )
+
+
+@pytest.fixture
+async def service(settings: RegistrySettings) -> AsyncIterator[Service]:
+    """The registry of Podlaskie on a database of its own."""
+    await asyncio.to_thread(migrations.upgrade, settings.database_url, "tibs_registry")
+    service = build(settings)
+    yield service
+    await service.database.close()
+
+
+@pytest.fixture
+def database(service: Service) -> Database:
+    return service.database
+
+
+@pytest.fixture
+async def sign_in(service: Service, minter: TokenMinter) -> AsyncIterator[SignIn]:
+    """`await sign_in(Role.BROKER, person="…")` → a client of the API."""
+    assert service.api is not None
+    async with AsyncExitStack() as stack:
+
+        async def enter(*roles: Role, person: str = "") -> httpx.AsyncClient:
+            principal = make_principal(*roles, person=person)
+            client = api_client(service.api, minter=minter, audience="registry", principal=principal)  # type: ignore[arg-type]
+            return await stack.enter_async_context(client)
+
+        yield enter
+
+
+@pytest.fixture
+async def broker(sign_in: SignIn) -> httpx.AsyncClient:
+    return await sign_in(Role.BROKER)
+
+
+@pytest.fixture
+async def reviewer(sign_in: SignIn) -> httpx.AsyncClient:
+    return await sign_in(Role.REVIEWER)
+
+
+@pytest.fixture
+def outbox(database: Database) -> Outbox:
+    """`await outbox(subject)` → the events of one aggregate in the order of the outbox."""
+
+    async def read(subject: str | None = None) -> list[dict[str, Any]]:
+        async with database.transaction() as session:
+            rows = await session.execute(
+                text("SELECT type, topic, subject, sequence, payload FROM outbox ORDER BY seq")
+            )
+            return [
+                {"type": row.type, "topic": row.topic, "sequence": row.sequence, "data": json.loads(row.payload)}
+                for row in rows
+                if subject in (None, row.subject)
+            ]
+
+    return read
+
+
+@pytest.fixture
+async def actor(broker: httpx.AsyncClient) -> dict[str, Any]:
+    """A client of the region."""
+    return await made(broker.post("/api/v1/actors", json=actor_body(website="https://www.suprasl-hulls.example")))
+
+
+@pytest.fixture
+async def draft(broker: httpx.AsyncClient, actor: dict[str, Any]) -> dict[str, Any]:
+    """A complete, anonymous draft."""
+    return await made(broker.post("/api/v1/profiles", json=profile_body(actor["id"])))
+
+
+@pytest.fixture
+async def submitted(broker: httpx.AsyncClient, draft: dict[str, Any]) -> dict[str, Any]:
+    return await made(broker.post(f"/api/v1/profiles/{draft['id']}/submission", headers=seen(draft)))
+
+
+@pytest.fixture
+async def published(reviewer: httpx.AsyncClient, submitted: dict[str, Any]) -> dict[str, Any]:
+    path = f"/api/v1/profiles/{submitted['id']}/review"
+    return await made(reviewer.post(path, json=verdict_body(), headers=seen(submitted)))
