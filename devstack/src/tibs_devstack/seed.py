@@ -1,0 +1,117 @@
+"""Fills a stack with the sample through the services' own interfaces, as its people would.
+
+Every request carries an idempotency key of its own, so filling twice changes nothing.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tibs_chassis.auth import Principal, Role
+from tibs_chassis.client import ServiceClient
+from tibs_chassis.problems import Problem
+from tibs_chassis.regions import Regions
+from tibs_chassis.tokens import TokenMinter
+from tibs_devstack.people import Person, people_of
+from tibs_devstack.sample import STORY, Sample, organisations, partners_of
+
+_AT_ONCE = 4
+_RUBRIC = (
+    "right_type",
+    "specific",
+    "problem_and_solution_clear",
+    "partner_role_concrete",
+    "advantage_quantified",
+    "keywords_fit",
+    "anonymous",
+)
+
+
+def _principal(person: Person) -> Principal:
+    return Principal(
+        person=person.sub,
+        name=person.name,
+        roles=frozenset(Role(role) for role in person.roles),
+        region=person.region,
+        email=person.email,
+        language=person.locale,
+    )
+
+
+class Desk:
+    """A region's people at the interfaces of its services."""
+
+    def __init__(self, *, region: str, regions: Regions, node_key: Path, registry_url: str, cases_url: str) -> None:
+        self.people = {person.key: person for person in people_of(regions[region])}
+        self._minter = TokenMinter(region=region, key_file=node_key)
+        self._registry = ServiceClient(registry_url, audience="registry", minter=self._minter, timeout=30.0)
+        self._cases = ServiceClient(cases_url, audience="cases", minter=self._minter, timeout=30.0)
+
+    async def introduce_people(self) -> None:
+        """The lead enters the desk, so that mail reaches those who have not signed in yet."""
+        lead = _principal(self.people["lead"])
+        for person in self.people.values():
+            body = {"name": person.name, "email": person.email, "language": person.locale, "roles": list(person.roles)}
+            await self._cases.put(f"/api/v1/people/{person.sub}", principal=lead, json=body)
+
+    async def keep(self, sample: Sample) -> None:
+        """The organisation, its role mailbox, and its profile, reviewed by a second person and published."""
+        broker, reviewer = (_principal(self.people[key]) for key in ("broker", "reviewer"))
+
+        async def post(step: str, path: str, *, by: Principal = broker, etag: str | None = None, **body: Any) -> Any:
+            key = hashlib.sha256(f"{sample.key}/{step}".encode()).hexdigest()[:40]
+            headers = {"Idempotency-Key": key} | ({} if etag is None else {"If-Match": etag})
+            answer = await self._registry.post(path, principal=by, json=body if body else None, headers=headers)
+            return answer.json() | {"etag": answer.headers.get("etag")}
+
+        actor = await post("actor", "/api/v1/actors", accept_duplicate=True, **sample.actor)
+        await post("contact", f"/api/v1/actors/{actor['id']}/contacts", **sample.contact)
+        if sample.profile is None:
+            return
+        profile = await post("profile", "/api/v1/profiles", actor_id=actor["id"], **sample.profile)
+        path = f"/api/v1/profiles/{profile['id']}"
+        submitted = await post("submission", f"{path}/submission", etag=profile["etag"])
+        await post(
+            "review",
+            f"{path}/review",
+            by=reviewer,
+            etag=submitted["etag"],
+            decision="publish",
+            rubric=dict.fromkeys(_RUBRIC, True),
+        )
+
+    async def close(self) -> None:
+        await self._registry.close()
+        await self._cases.close()
+
+
+class SampleRefused(Exception):
+    """A service did not take a part of the sample; the message says which and why."""
+
+
+async def seed(
+    desks: dict[str, Desk], *, regions: Regions, progress: Callable[[int, int], None] = lambda done, total: None
+) -> int:
+    """Fills all regions and returns how many organisations that were. Raises SampleRefused."""
+    samples: Sequence[Sample] = [
+        *(one for one in organisations(list(desks)) if one.key != f"{STORY}/need"),
+        *(one for code in desks for one in partners_of(regions[code])),
+    ]
+    free, done = asyncio.Semaphore(_AT_ONCE), 0
+
+    async def keep(sample: Sample) -> None:
+        nonlocal done
+        async with free:
+            try:
+                await desks[sample.region].keep(sample)
+            except Problem as problem:
+                told = "; ".join(f"{error.pointer} {error.reason}" for error in problem.errors)
+                raise SampleRefused(f"{sample.key} in {sample.region}: {problem.detail} {told}") from problem
+        done += 1
+        progress(done, len(samples))
+
+    await asyncio.gather(*(desk.introduce_people() for desk in desks.values()))
+    await asyncio.gather(*(keep(sample) for sample in samples))
+    return len(samples)
