@@ -1,0 +1,5 @@
+"""`python -m tibs_matching`."""
+
+from tibs_matching.app import main
+
+main()

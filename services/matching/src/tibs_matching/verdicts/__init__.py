@@ -1,0 +1,1 @@
+"""What brokers thought of proposed partners."""
