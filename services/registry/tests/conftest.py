@@ -1,6 +1,6 @@
-import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from tibs_chassis.database import Database
 from tibs_chassis.regions import Regions
 from tibs_chassis.testing import NodeFiles, api_client, make_node_files, make_principal
 from tibs_chassis.tokens import TokenMinter
+from tibs_devstack.parts.postgres import PostgresServer
+from tibs_devstack.pytest_plugin import MakeDatabase
 from tibs_registry.app import build
 from tibs_registry.mothers import actor_body, made, profile_body, seen, verdict_body
 from tibs_registry.settings import RegistrySettings
@@ -41,12 +43,23 @@ def minter(files: NodeFiles) -> TokenMinter:
     return TokenMinter(region="pl84", key_file=files.key)
 
 
+@pytest.fixture(scope="session")
+def migrated(postgres: PostgresServer) -> Iterator[str]:
+    """A database with all tables, to be copied: migrating one for each test would take most of their time."""
+    name = f"registry_migrated_{os.getpid()}"
+    url = postgres.create_database(name, extensions=["vector"])
+    migrations.upgrade(url, "tibs_registry")
+    yield url
+    postgres.drop_database(name)
+    postgres.drop_role(name)
+
+
 @pytest.fixture
-def settings(files: NodeFiles, database_url: str) -> RegistrySettings:
+def settings(files: NodeFiles, make_database: MakeDatabase, migrated: str) -> RegistrySettings:
     return RegistrySettings(
         region="pl84",
         regions_file=files.regions,
-        database_url=database_url,
+        database_url=make_database("registry", template=migrated),
         kafka="127.0.0.1:1",
         node_jwks=files.jwks,
         oidc_issuer="http://127.0.0.1:1",
@@ -56,7 +69,6 @@ def settings(files: NodeFiles, database_url: str) -> RegistrySettings:
 @pytest.fixture
 async def service(settings: RegistrySettings) -> AsyncIterator[Service]:
     """The registry of Podlaskie on a database of its own."""
-    await asyncio.to_thread(migrations.upgrade, settings.database_url, "tibs_registry")
     service = build(settings)
     yield service
     await service.database.close()

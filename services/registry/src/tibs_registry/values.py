@@ -10,7 +10,7 @@ import pycountry
 from pydantic import AfterValidator, AwareDatetime, Field
 
 from tibs_chassis import clock
-from tibs_chassis.text import Line, prose
+from tibs_chassis.text import Line, line, prose
 from tibs_contracts.codes import OpenCode
 
 C = TypeVar("C", bound=OpenCode)
@@ -96,6 +96,9 @@ Each = Annotated[list[T], AfterValidator(_once_each)]
 Short = Annotated[Line, at_most(80)]
 Prose = Annotated[str, *prose(20_000).__metadata__]
 """Text of several lines. Far above every limit of ours: those are configured, and checked by the rules."""
+
+MaybeLine = Annotated[str, *line(1000, min_length=0).__metadata__]
+"""One line, or nothing yet. How long it may be is for the rules too."""
 
 Country = Annotated[Line, AfterValidator(_country)]
 Language = Annotated[Line, AfterValidator(_language)]

@@ -1,10 +1,10 @@
 """Organisations as they are kept, and as a broker enters them."""
 
 from datetime import date, datetime
-from typing import Annotated, Self
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import Field
 from sqlalchemy import Index, text
 from sqlmodel import Field as Column
 
@@ -25,9 +25,6 @@ from tibs_registry.values import (
     Year,
     at_most,
 )
-
-# The statistical office writes EL for Greece and UK for the United Kingdom.
-_NUTS_COUNTRY = {"GR": "EL", "GB": "UK"}
 
 
 class ActorEntry(Input):
@@ -59,17 +56,6 @@ class ActorEntry(Input):
     """When the organisation last said that this is still true. Left out: today for a new one, as before for another."""
     owner: Short | None = None
     """Person id of the broker who answers for it. Left out: who enters it, or as before."""
-
-    @model_validator(mode="after")
-    def _nuts_of_the_country(self) -> Self:
-        if self.nuts is None:
-            return self
-        if self.nuts_version is None:
-            raise ValueError("nuts needs nuts_version: a code may mean something else in another year's list")
-        country = _NUTS_COUNTRY.get(self.country, self.country)
-        if not self.nuts.startswith(country):
-            raise ValueError(f"nuts held {self.nuts}, but the codes of the country begin with {country}")
-        return self
 
 
 class Actor(Table, table=True):

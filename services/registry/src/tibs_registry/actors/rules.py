@@ -36,6 +36,22 @@ class Likeness(StrEnum):
         return self in (Likeness.REGISTRATION_NUMBER, Likeness.VAT)
 
 
+# The statistical office writes EL for Greece and UK for the United Kingdom.
+_NUTS_COUNTRY = {"GR": "EL", "GB": "UK"}
+
+
+def wrong_nuts(*, nuts: str | None, version: str | None, country: str) -> tuple[str, str] | None:
+    """The field that is wrong and why, if a NUTS code lacks the year of its list or lies in another country."""
+    if nuts is None:
+        return None
+    if version is None:
+        return "nuts_version", "should name the year of the list, such as 2024: codes change their meaning"
+    prefix = _NUTS_COUNTRY.get(country, country)
+    if not nuts.startswith(prefix):
+        return "nuts", f"should begin with {prefix}, as all codes of the country do"
+    return None
+
+
 @dataclass(frozen=True)
 class Identity:
     """What tells one organisation from another. Numbers are as their registers write them."""

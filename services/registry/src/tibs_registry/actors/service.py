@@ -127,8 +127,10 @@ def _as_kept(entry: ActorEntry) -> dict[str, Any]:
                 kept[name] = check(number, country=entry.country)
             except ValueError as error:
                 wrong.append(FieldError(pointer=f"/{name}", reason=str(error), held=number))
+    if misplaced := rules.wrong_nuts(nuts=entry.nuts, version=entry.nuts_version, country=entry.country):
+        wrong.append(FieldError(pointer=f"/{misplaced[0]}", reason=misplaced[1], held=kept[misplaced[0]]))
     if wrong:
-        raise Invalid("A number of the organisation is not valid.", errors=wrong)
+        raise Invalid("A number or code of the organisation is not valid.", errors=wrong)
     kept["name_key"] = rules.name_key(entry.name)
     kept["domain"] = rules.domain_of(entry.website)
     said = [entry.name, entry.short_name, entry.town, *entry.technologies, entry.description]

@@ -44,9 +44,9 @@ async def put(session: AsyncSession, row: Row) -> bool:
             index_elements=[key],
             set_={name: statement.excluded[name] for name in values if name != key},
             where=col(table.region) == statement.excluded["region"],
-        )
+        ).returning(col(table.region))
     )
-    return bool(result.rowcount)  # type: ignore[attr-defined]
+    return result.first() is not None
 
 
 async def remove_profile(session: AsyncSession, *, profile_id: UUID, region: str) -> None:
@@ -114,6 +114,8 @@ async def search_actors(
 
 
 Condition = ColumnElement[bool]
+_UNKNOWN = "unknown"
+"""What a code that this version does not know is read as: shown, but not offered as a choice."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ class _Search(Generic[R]):
         number = func.count().label("number")
         values = select(column.label("value")).where(*self._conditions(but=name)).subquery()
         statement = select(values.c.value, number).group_by(values.c.value).order_by(number.desc(), values.c.value)
-        return {row.value: row.number for row in await session.execute(statement)}
+        return {row.value: row.number for row in await session.execute(statement) if row.value != _UNKNOWN}
 
 
 def _words(table: type[Row], q: str | None) -> list[Condition]:

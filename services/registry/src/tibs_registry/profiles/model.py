@@ -23,7 +23,7 @@ from tibs_contracts.codes import (
 )
 from tibs_contracts.events.registry import PartnerSought, ProfileState, ResearchCall
 from tibs_registry.tables import Code, Codes, Held, HeldList, Table, moment, numbers, words
-from tibs_registry.values import Country, Each, Known, Language, Nace, Prose, Sdg, Short, at_most
+from tibs_registry.values import Country, Each, Known, Language, MaybeLine, Nace, Prose, Sdg, Short, at_most
 
 
 class PartnerSoughtEntry(Input):
@@ -55,7 +55,7 @@ class ProfileEntry(Input):
     """A profile as a broker drafts it. A draft may be incomplete; what is missing is said on submission."""
 
     profile_type: Known[ProfileType]
-    title: Annotated[str, *Line.__metadata__[:2]] = ""
+    title: MaybeLine = ""
     summary: Prose = ""
     description: Prose = ""
     advantages: Prose = ""
