@@ -33,7 +33,7 @@ class UnsubscribeLinks:
     def __init__(self, *, public_url: str, region: str, key_file: Path, jwks_file: Path) -> None:
         self._public_url = public_url
         self._issuer = f"/regions/{region}"
-        self._key = OKPKey.import_key(key_file.read_text())
+        self._key = OKPKey.import_key(json.loads(key_file.read_text()))
         self._keys = KeySet.import_key_set(json.loads(jwks_file.read_text()))
 
     def make(self, *, person: str, notice_type: NoticeType) -> str:
