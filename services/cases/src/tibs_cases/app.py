@@ -18,6 +18,7 @@ from tibs_chassis.sealing import load_key
 from tibs_chassis.settings import load_settings
 from tibs_chassis.tokens import TokenMinter
 
+
 def build() -> Service:
     """The service, from the environment."""
     settings = load_settings(Settings)
@@ -45,7 +46,6 @@ def build() -> Service:
         registry=registry,
         matching=matching,
         notify=notify,
-        minter=minter,
     )
 
     @asynccontextmanager

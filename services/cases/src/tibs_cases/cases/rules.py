@@ -209,7 +209,7 @@ def forward(state: CaseState, target: CaseState, *, held: Held) -> tuple[CaseSta
 
     Nothing for a case that is on hold, closed, or already as far.
     """
-    if state not in TRACK or state is CaseState.CLOSED or target is CaseState.CLOSED:
+    if CaseState.ON_HOLD in (state, target) or CaseState.CLOSED in (state, target):
         return ()
     steps: list[CaseState] = []
     for step in TRACK[TRACK.index(state) + 1 : TRACK.index(target) + 1]:

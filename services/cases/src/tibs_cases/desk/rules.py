@@ -36,19 +36,22 @@ def stands_in(person: str, *, desk: Mapping[str, Presence], today: date) -> str:
 
 @dataclass(frozen=True)
 class InCharge:
-    """Who gets something: `broker` if one is known, and everybody who should hear of it."""
+    """Whose something is, who does it today, and everybody who should hear of it."""
 
     broker: str | None
+    acting: str | None
     concerned: tuple[str, ...]
 
 
 def in_charge(broker: str | None, *, leads: tuple[str, ...], desk: Mapping[str, Presence], today: date) -> InCharge:
-    """A known broker's work goes to the broker, or to who stands in; work of nobody goes to all leads."""
+    """A known broker's work is done by the broker, or by who stands in; that of nobody is brought to all leads."""
     if broker is not None:
         stand_in = stands_in(broker, desk=desk, today=today)
-        return InCharge(broker=stand_in, concerned=tuple(dict.fromkeys((stand_in, broker))))
+        return InCharge(broker=broker, acting=stand_in, concerned=(stand_in,))
     return InCharge(
-        broker=None, concerned=tuple(dict.fromkeys(stands_in(lead, desk=desk, today=today) for lead in leads))
+        broker=None,
+        acting=None,
+        concerned=tuple(dict.fromkeys(stands_in(lead, desk=desk, today=today) for lead in leads)),
     )
 
 

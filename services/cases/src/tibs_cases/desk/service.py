@@ -144,11 +144,16 @@ async def presences(session: AsyncSession) -> dict[str, Presence]:
     return {id: Presence(absent_until=until, deputy=deputy) for id, until, deputy in rows.all()}
 
 
-async def leads(session: AsyncSession) -> tuple[str, ...]:
+async def holders(session: AsyncSession, *, role: Role) -> tuple[str, ...]:
+    """Everybody of the desk who has a role, by id."""
     rows = await session.scalars(
-        select(col(Person.id)).where(col(Person.roles).contains([Role.LEAD.value])).order_by(col(Person.id))
+        select(col(Person.id)).where(col(Person.roles).contains([role.value])).order_by(col(Person.id))
     )
     return tuple(rows.all())
+
+
+async def leads(session: AsyncSession) -> tuple[str, ...]:
+    return await holders(session, role=Role.LEAD)
 
 
 async def supervisor_of(session: AsyncSession, *, broker: str | None) -> str | None:

@@ -65,9 +65,13 @@ class Introduction(Table, table=True):
     own_consent: dict[str, Any] | None = Field(default=None, sa_type=JSONB(none_as_null=True))
     """Our client's yes: when, how, to which text, and by whom it was recorded."""
     other_consent: dict[str, Any] | None = Field(default=None, sa_type=JSONB(none_as_null=True))
-    own_contact: dict[str, Any] | None = Field(default=None, sa_type=JSONB(none_as_null=True), sa_column_kwargs={"info": PERSONAL})
+    own_contact: dict[str, Any] | None = Field(
+        default=None, sa_type=JSONB(none_as_null=True), sa_column_kwargs={"info": PERSONAL}
+    )
     """DisclosedContact, as the consenting broker picked it: this and nothing else is released."""
-    other_contact: dict[str, Any] | None = Field(default=None, sa_type=JSONB(none_as_null=True), sa_column_kwargs={"info": PERSONAL})
+    other_contact: dict[str, Any] | None = Field(
+        default=None, sa_type=JSONB(none_as_null=True), sa_column_kwargs={"info": PERSONAL}
+    )
 
     @property
     def facts(self) -> Facts:

@@ -255,27 +255,8 @@ def delivery_of(*, published: bool, delivered: bool, answered: bool, overdue: bo
 
 
 _LEGAL_FORMS = frozenset(
-    {
-        "sp",
-        "z",
-        "o.o.",
-        "o.o",
-        "oo",
-        "s.a.",
-        "s.a",
-        "sa",
-        "oy",
-        "oyj",
-        "ab",
-        "gmbh",
-        "mbh",
-        "ag",
-        "kg",
-        "co.",
-        "co",
-        "&",
-    }
-    | {"sia", "as", "a/s", "aps", "uab", "ou", "oü", "mtu", "mtü", "ltd", "ltd.", "limited", "e.v.", "ev"}
+    {"sp", "z", "oo", "sa", "oy", "oyj", "ab", "gmbh", "mbh", "ag", "kg", "co", "&", "sia", "as", "a/s", "aps", "uab"}
+    | {"ou", "oü", "mtu", "mtü", "ltd", "limited", "ev"}
 )
 _SHORTEST_NAME = 5
 
@@ -283,7 +264,7 @@ _SHORTEST_NAME = 5
 def reveals(text: str, *, client_name: str) -> bool:
     """Whether a text that travels before the client's yes names the client, with or without its legal form."""
     words = [word for word in re.split(r"[\s,()\"„”“]+", client_name.casefold()) if word]
-    core = [word for word in words if word not in _LEGAL_FORMS]
+    core = [word for word in words if word.replace(".", "") not in _LEGAL_FORMS]
     name = r"\s+".join(re.escape(word) for word in core)
     if len(" ".join(core)) < _SHORTEST_NAME:
         return False  # Too short to tell the name from a word.

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tibs_cases.desk import service as desk
+from tibs_cases.desk.model import Person
 from tibs_cases.introductions import halves, rules
 from tibs_cases.introductions.model import Direction, Introduction, Message
 from tibs_cases.introductions.rules import Facts, Move
@@ -107,6 +108,7 @@ async def accept(
         session, node=node, principal=principal, introduction_id=introduction_id, move=Move.ACCEPT
     )
     profile = await session.get(OwnProfile, half.profile_id)
+    contact = await _with_broker(session, principal=principal, contact=contact)
     consent = _record_yes(
         node, half, principal=principal, yes=yes, contact=contact, client=profile.actor_id if profile else None
     )
@@ -140,6 +142,7 @@ async def consent(
     half = await _half_to_move(
         session, node=node, principal=principal, introduction_id=introduction_id, move=Move.CONSENT
     )
+    contact = await _with_broker(session, principal=principal, contact=contact)
     recorded = _record_yes(node, half, principal=principal, yes=yes, contact=contact, client=half.client_actor_id)
     await _do(
         session,
@@ -155,6 +158,13 @@ async def consent(
         details={"method": yes.method.value},
     )
     return half
+
+
+async def _with_broker(session: AsyncSession, *, principal: Principal, contact: DisclosedContact) -> DisclosedContact:
+    """The contact with the broker who releases it, as the desk knows the person."""
+    person = await session.get(Person, principal.person)
+    email = principal.email or (person.email if person is not None else None)
+    return contact.model_copy(update={"broker": principal.name, "broker_email": email})
 
 
 def _record_yes(

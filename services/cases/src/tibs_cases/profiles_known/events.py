@@ -4,8 +4,10 @@ from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tibs_cases import hints
+from tibs_cases.desk import service as desk
 from tibs_cases.node import CasesNode
 from tibs_cases.profiles_known.model import KnownProfile, OwnProfile
+from tibs_chassis.auth import Role
 from tibs_chassis.inbox import Consumer, PermanentError, Received, handles
 from tibs_contracts.events import ProfileMoved, ProfilePublished, ProfileWithdrawn
 from tibs_contracts.topics import Channel, every_region, local
@@ -67,7 +69,7 @@ async def on_profile_moved(session: AsyncSession, received: Received[ProfileMove
             moved_at=event.moved_at,
         )
     )
-    await hints.changed(session, people=(event.author,))
+    await hints.changed(session, people=(event.author, *await desk.holders(session, role=Role.REVIEWER)))
 
 
 async def forget_known(session: AsyncSession) -> None:

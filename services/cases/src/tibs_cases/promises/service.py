@@ -155,7 +155,7 @@ async def _tell(session: AsyncSession, *, node: CasesNode, promise: Promise, at:
     responsible = promise.responsible
     if responsible is not None:
         # Who is away hears nothing; the deputy does.
-        responsible = (await desk.in_charge(session, node=node, broker=responsible)).broker
+        responsible = (await desk.in_charge(session, node=node, broker=responsible)).acting
     await node.emit(
         session,
         PromiseMoved(
