@@ -121,7 +121,7 @@ class ConsumerHost:
         self._service = service
         self._region = region
         self._database = database
-        self._consumers = {consumer.name: consumer for consumer in consumers}
+        self._consumers = {group_id(region, service, consumer): consumer for consumer in consumers}
         self._broker: KafkaBroker | None = None
         self.connected = False
 
@@ -140,7 +140,7 @@ class ConsumerHost:
                 await broker.start()
                 self._broker, self.connected = broker, True
                 pause = 0.5
-                logger.info("consumers.started", consumers=sorted(self._consumers))
+                logger.info("consumers.started", groups=sorted(self._consumers))
                 await self._watch(broker)
             except (KafkaError, OSError) as error:
                 logger.warning("consumers.waiting", reason=type(error).__name__, seconds=pause)
@@ -171,7 +171,7 @@ class ConsumerHost:
             return []
         found = []
         for subscriber in _subscribers(self._broker):
-            consumer = self._consumers[str(subscriber.group_id).rpartition("-")[2]]
+            consumer = self._consumers[str(subscriber.group_id)]
             client = subscriber.consumer
             assignment: set[TopicPartition] = client.assignment() if client is not None else set()
             lag = 0
