@@ -1,6 +1,6 @@
 import json
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,14 @@ from tibs_chassis.app import Service
 from tibs_chassis.auth import Role
 from tibs_chassis.database import Database
 from tibs_chassis.regions import Regions
+from tibs_chassis.tables import metadata as chassis_tables
 from tibs_chassis.testing import NodeFiles, api_client, make_node_files, make_principal
 from tibs_chassis.tokens import TokenMinter
 from tibs_devstack.parts.postgres import PostgresServer
-from tibs_devstack.pytest_plugin import MakeDatabase
 from tibs_registry.app import build
 from tibs_registry.mothers import actor_body, made, profile_body, seen, verdict_body
 from tibs_registry.settings import RegistrySettings
+from tibs_registry.tables import Table
 
 REGIONS_FILE = Path(__file__).parents[3] / "deploy" / "regions.yaml"
 
@@ -44,34 +45,36 @@ def minter(files: NodeFiles) -> TokenMinter:
 
 
 @pytest.fixture(scope="session")
-def migrated(postgres: PostgresServer) -> Iterator[str]:
-    """A database with all tables, to be copied: migrating one for each test would take most of their time."""
-    name = f"registry_migrated_{os.getpid()}"
+async def built(files: NodeFiles, postgres: PostgresServer) -> AsyncIterator[Service]:
+    """The registry of Podlaskie, with one database for all tests: to make one for each takes most of their time."""
+    name = f"registry_{os.getpid()}"
     url = postgres.create_database(name, extensions=["vector"])
     migrations.upgrade(url, "tibs_registry")
-    yield url
+    settings = RegistrySettings(
+        region="pl84",
+        regions_file=files.regions,
+        database_url=url,
+        kafka="127.0.0.1:1",
+        node_jwks=files.jwks,
+        oidc_issuer="http://127.0.0.1:1",
+    )
+    service = build(settings)
+    yield service
+    await service.database.close()
     postgres.drop_database(name)
     postgres.drop_role(name)
 
 
 @pytest.fixture
-def settings(files: NodeFiles, make_database: MakeDatabase, migrated: str) -> RegistrySettings:
-    return RegistrySettings(
-        region="pl84",
-        regions_file=files.regions,
-        database_url=make_database("registry", template=migrated),
-        kafka="127.0.0.1:1",
-        node_jwks=files.jwks,
-        oidc_issuer="http://127.0.0.1:1",
-    )
-
-
-@pytest.fixture
-async def service(settings: RegistrySettings) -> AsyncIterator[Service]:
-    """The registry of Podlaskie on a database of its own."""
-    service = build(settings)
-    yield service
-    await service.database.close()
+async def service(built: Service) -> Service:
+    """The registry of Podlaskie, empty."""
+    tables = [*reversed(Table.metadata.sorted_tables), *chassis_tables.sorted_tables]
+    async with built.database.transaction() as session:
+        await session.execute(text("ALTER TABLE audit DISABLE TRIGGER audit_append_only"))
+        for table in tables:
+            await session.execute(table.delete())
+        await session.execute(text("ALTER TABLE audit ENABLE TRIGGER audit_append_only"))
+    return built
 
 
 @pytest.fixture

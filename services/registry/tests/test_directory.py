@@ -210,7 +210,7 @@ async def fill(database: Database) -> None:
         ({"kind": "research"}, []),
         ({"q": "FLAX off"}, [1, 3, 5]),
         ({"q": "lodz request"}, [0, 2, 4]),
-        ({"q": "nothing"}, []),
+        ({"q": "absent"}, []),
     ],
 )
 async def test_the_directory_is_filtered(

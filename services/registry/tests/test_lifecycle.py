@@ -26,8 +26,8 @@ from tibs_contracts.events.registry import (
 from tibs_contracts.ids import new_id
 from tibs_registry.actors.model import Actor
 from tibs_registry.profiles import rules, service
-from tibs_registry.profiles.model import Criterion, Decision, Profile, ProfileEntry
-from tibs_registry.profiles.rules import Limits, Move, OwnWork, WrongMove
+from tibs_registry.profiles.model import Profile, ProfileEntry
+from tibs_registry.profiles.rules import Criterion, Decision, Limits, Move, OwnWork, WrongMove
 
 REGIONS = Regions.load(Path(__file__).parents[3] / "deploy" / "regions.yaml")
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from tibs_registry.profiles.model import Criterion
+from tibs_registry.profiles.rules import Criterion
 
 
 def actor_body(name: str = "Suprasl Hulls Sp. z o.o.", **changes: Any) -> dict[str, Any]:

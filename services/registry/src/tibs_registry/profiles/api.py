@@ -16,8 +16,8 @@ from tibs_contracts.codes import Cooperation, IprStatus, ProfileType, Sector, St
 from tibs_contracts.events.registry import AnonymousClient, PartnerSought, ProfileState, ResearchCall
 from tibs_registry.paging import Cursor, Limit, Page
 from tibs_registry.profiles import service
-from tibs_registry.profiles.model import Criterion, Decision, ProfileEntry, Review, Verdict
-from tibs_registry.profiles.rules import Limits, Move
+from tibs_registry.profiles.model import ProfileEntry, Review, Verdict
+from tibs_registry.profiles.rules import Criterion, Decision, Limits, Move
 from tibs_registry.values import Known, Prose, at_most
 from tibs_registry.wiring import Here, ProfileLimits
 

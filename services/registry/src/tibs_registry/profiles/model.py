@@ -1,7 +1,6 @@
 """Partnership profiles as they are kept, and as a broker enters them."""
 
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
@@ -22,6 +21,7 @@ from tibs_contracts.codes import (
     TransS3,
 )
 from tibs_contracts.events.registry import PartnerSought, ProfileState, ResearchCall
+from tibs_registry.profiles.rules import Criterion, Decision
 from tibs_registry.tables import Code, Codes, Held, HeldList, Table, moment, numbers, words
 from tibs_registry.values import Country, Each, Known, Language, MaybeLine, Nace, Prose, Sdg, Short, at_most
 
@@ -77,23 +77,6 @@ class ProfileEntry(Input):
     languages: Annotated[Each[Language], Field(max_length=20)] = []
     research_call: ResearchCallEntry | None = None
     open_for_interest: bool = True
-
-
-class Criterion(StrEnum):
-    """What a reviewer judges, each with yes or no."""
-
-    RIGHT_TYPE = "right_type"
-    SPECIFIC = "specific"
-    PROBLEM_AND_SOLUTION_CLEAR = "problem_and_solution_clear"
-    PARTNER_ROLE_CONCRETE = "partner_role_concrete"
-    ADVANTAGE_QUANTIFIED = "advantage_quantified"
-    KEYWORDS_FIT = "keywords_fit"
-    ANONYMOUS = "anonymous"
-
-
-class Decision(StrEnum):
-    PUBLISH = "publish"
-    RETURN = "return"
 
 
 class FieldComment(Input):

@@ -9,7 +9,6 @@ from typing import Protocol
 
 from tibs_contracts.codes import Cooperation, ProfileType, Sector
 from tibs_contracts.events.registry import PartnerSought, ProfileState, ResearchCall
-from tibs_registry.profiles.model import Criterion, Decision
 
 
 class Move(StrEnum):
@@ -21,6 +20,23 @@ class Move(StrEnum):
     RETURN = "return"
     WITHDRAW = "withdraw"
     EXPIRE = "expire"
+
+
+class Criterion(StrEnum):
+    """What a reviewer judges, each with yes or no."""
+
+    RIGHT_TYPE = "right_type"
+    SPECIFIC = "specific"
+    PROBLEM_AND_SOLUTION_CLEAR = "problem_and_solution_clear"
+    PARTNER_ROLE_CONCRETE = "partner_role_concrete"
+    ADVANTAGE_QUANTIFIED = "advantage_quantified"
+    KEYWORDS_FIT = "keywords_fit"
+    ANONYMOUS = "anonymous"
+
+
+class Decision(StrEnum):
+    PUBLISH = "publish"
+    RETURN = "return"
 
 
 TRANSITIONS: Mapping[tuple[ProfileState, Move], ProfileState] = {

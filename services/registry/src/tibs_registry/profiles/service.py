@@ -23,8 +23,8 @@ from tibs_registry.actors.model import Actor
 from tibs_registry.contacts import service as contacts
 from tibs_registry.paging import Found, cursor_of, read_cursor
 from tibs_registry.profiles import anonymity, events, rules
-from tibs_registry.profiles.model import Decision, Judged, Profile, ProfileEntry, ReferenceCounter, Review, Verdict
-from tibs_registry.profiles.rules import Gap, Limits, Move
+from tibs_registry.profiles.model import Judged, Profile, ProfileEntry, ReferenceCounter, Review, Verdict
+from tibs_registry.profiles.rules import Decision, Gap, Limits, Move
 
 
 @dataclass(frozen=True)
