@@ -3,6 +3,9 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
+
 from tibs_cases.access import ACCESS
 from tibs_cases.introductions.gateway import HttpRegistry
 from tibs_cases.node import CasesNode
@@ -38,8 +41,7 @@ def build() -> Service:
         title="TIBS cases", database=database, settings=settings, node=node, routers=ROUTERS, access=ACCESS
     )
     api.state.registry = HttpRegistry(registry)
-    # Whatever is no route of the API is a page; as the default, because health and metrics are routes added later.
-    api.router.default = create_workbench(
+    workbench = create_workbench(
         settings=settings,
         database=database,
         node=node,
@@ -47,6 +49,8 @@ def build() -> Service:
         matching=matching,
         notify=notify,
     )
+
+    _serve_pages(api, workbench)
 
     @asynccontextmanager
     async def clients() -> AsyncIterator[None]:
@@ -69,6 +73,17 @@ def build() -> Service:
         tasks=[watch_promises],
         resources=[clients],
     )
+
+
+def _serve_pages(api: FastAPI, workbench: FastAPI) -> None:
+    """What is no route and lies outside the API is a page. No mount: health and metrics are routes added later."""
+    not_found = api.router.default
+
+    async def page_or_nothing(scope: Scope, receive: Receive, send: Send) -> None:
+        nothing = str(scope.get("path", "")).startswith("/api/")
+        await (not_found if nothing else workbench)(scope, receive, send)
+
+    api.router.default = page_or_nothing
 
 
 main = service_cli("cases", build, "tibs_cases")
