@@ -8,7 +8,7 @@ and passes over what is not newer.
 """
 
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -56,7 +56,7 @@ def subscribe(
     until_end: bool = False,
     on_invalid: Callable[[Invalid], None] | None = None,
     options: Options | None = None,
-) -> AsyncIterator[Message[E]]:
+) -> AsyncGenerator[Message[E], None]:
     """The public events of the given kinds, of every region; regions that join later too.
 
     kafka: bootstrap servers, `host:port` with commas between.
@@ -98,7 +98,7 @@ async def _messages(
     group: str | None,
     until_end: bool,
     on_invalid: Callable[[Invalid], None],
-) -> AsyncIterator[Message[E]]:
+) -> AsyncGenerator[Message[E], None]:
     done: dict[Any, int] = {}
     try:
         await consumer.start()

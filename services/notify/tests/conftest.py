@@ -1,5 +1,6 @@
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -18,6 +19,7 @@ from tibs_chassis.node import Node
 from tibs_chassis.regions import Regions
 from tibs_chassis.testing import NodeFiles, api_client, make_node_files
 from tibs_chassis.tokens import TokenMinter
+from tibs_devstack.parts.postgres import PostgresServer
 from tibs_notify.app import assemble
 from tibs_notify.deliveries.mail import Letterhead
 from tibs_notify.deliveries.sending import Mailroom
@@ -56,9 +58,24 @@ def minter(files: NodeFiles) -> TokenMinter:
     return TokenMinter(region="pl84", key_file=files.key)
 
 
+@pytest.fixture(scope="session")
+def migrated(postgres: PostgresServer) -> Iterator[str]:
+    """A database to copy: to migrate one for each test takes most of their time."""
+    name = f"notify_template_{os.getpid()}"
+    url = postgres.create_database(name)
+    migrations.upgrade(url, "tibs_notify")
+    yield url
+    postgres.drop_database(name)
+    postgres.drop_role(name)
+
+
+@pytest.fixture
+def database_url(make_database: Callable[..., str], migrated: str) -> str:
+    return make_database("notify", template=migrated)
+
+
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    await asyncio.to_thread(migrations.upgrade, database_url, "tibs_notify")
     database = Database(database_url, application="test")
     yield database
     await database.close()

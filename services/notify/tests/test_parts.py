@@ -71,7 +71,7 @@ def test_a_wrong_setting_stops_the_start_with_a_sentence(
 def test_a_mail_sender_may_not_hold_a_second_header(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("TIBS_MAIL_FROM", "TIBS <a@b.example>\nBcc: c@d.example")
     with pytest.raises(ValidationError):
-        NotifySettings()  # type: ignore[call-arg]
+        NotifySettings()
 
 
 def desk_answering(

@@ -56,7 +56,7 @@ def test_a_submitted_profile_is_for_reviewers_but_not_for_its_author_or_who_subm
     found = profile(ProfileState.INTERNAL_REVIEW, author="author", moved_by="colleague")
     assert found == Concern(
         NoticeKind.PROFILE_TO_REVIEW,
-        f"/profiles/{ID}",
+        f"/profiles/{ID}/review",
         {"title": "Sensors"},
         role=Role.REVIEWER,
         never=frozenset({"author", "colleague"}),

@@ -163,7 +163,8 @@ async def test_a_handler_that_failed_leaves_neither_notice_nor_mail_nor_job(
     notices = consumer(node)
     monkeypatch.setattr("tibs_notify.deliveries.service._defer", fail)
     assert await take_all(notices, [record(introduction())], database=database) == ["dead"]
-    assert await all_notices(database) == await all_deliveries(database) == await outbox(database) == []
+    for read in (all_notices, all_deliveries, outbox):
+        assert await read(database) == []
 
 
 async def test_every_reviewer_hears_of_a_submitted_profile_but_its_author(

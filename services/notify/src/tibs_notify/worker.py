@@ -33,15 +33,16 @@ tracer = trace.get_tracer("tibs.jobs")
 RESCUE_SECONDS = 10.0
 STALLED_SECONDS = 30.0
 """How long a worker may be silent (it reports every ten seconds) before its jobs are given to others."""
-_DESK_PAUSE = timedelta(seconds=5)
-_UNFORESEEN_PAUSE = timedelta(seconds=30)
+FIRST_PAUSE = timedelta(seconds=5)
+DOUBLINGS = 6
+"""A job without a time of its own comes back after 5, 10, 20 … 320 seconds."""
 
 
 class ComeBack(Exception):
-    """The job is not done; it is to run again at a time."""
+    """The job is not done; it is to run again, at a time if it names one."""
 
-    def __init__(self, at: datetime) -> None:
-        super().__init__(f"again at {at.isoformat()}")
+    def __init__(self, at: datetime | None = None) -> None:
+        super().__init__("again at " + (at.isoformat() if at is not None else "a later time"))
         self.at = at
 
 
@@ -49,9 +50,13 @@ class _Again(procrastinate.BaseRetryStrategy):
     """A job ends when it says so: whatever else happens to it, it comes back."""
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> procrastinate.RetryDecision:
-        at = exception.at if isinstance(exception, ComeBack) else clock.now() + _UNFORESEEN_PAUSE
+        at = exception.at if isinstance(exception, ComeBack) else None
         if isinstance(exception, asyncio.CancelledError | procrastinate.exceptions.JobAborted):
             at = clock.now()  # This process is ending; the next one goes on at once.
+        elif not isinstance(exception, ComeBack):
+            logger.error("jobs.failed", job=job.id, task=job.task_name, reason=type(exception).__name__)
+        if at is None:
+            at = clock.now() + FIRST_PAUSE * 2 ** min(job.attempts, DOUBLINGS)
         return procrastinate.RetryDecision(retry_at=at)
 
 
@@ -140,7 +145,7 @@ class Worker:
                 holders = await self._desk.holders(Role(told.role or ""))
             except DeskAway as error:
                 logger.warning("notices.waiting", reason=str(error), role=told.role)
-                raise ComeBack(clock.now() + _DESK_PAUSE) from None
+                raise ComeBack from None
             async with self._database.transaction() as session:
                 await notices.tell_people(
                     session,

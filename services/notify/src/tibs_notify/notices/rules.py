@@ -90,7 +90,7 @@ def about_profile(
     if state is ProfileState.INTERNAL_REVIEW:
         # Four eyes: neither who wrote it nor who submitted it can review it.
         never = frozenset(person for person in (author, moved_by) if person is not None)
-        return Concern(NoticeKind.PROFILE_TO_REVIEW, link, parameters, role=Role.REVIEWER, never=never)
+        return Concern(NoticeKind.PROFILE_TO_REVIEW, f"{link}/review", parameters, role=Role.REVIEWER, never=never)
     kind = _PROFILE_KINDS.get(state)
     if kind is None or moved_by == author:
         return None
