@@ -8,7 +8,6 @@ from fastapi import Depends, Query, Request
 from pydantic import AfterValidator, AwareDatetime, StringConstraints
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tibs_cases.introductions.gateway import RegistryGateway
 from tibs_cases.node import CasesNode
 from tibs_chassis import clock
 from tibs_chassis.database import Database
@@ -74,11 +73,6 @@ async def _node(request: Request) -> CasesNode:
     return node
 
 
-async def _registry(request: Request) -> RegistryGateway:
-    registry: RegistryGateway = request.app.state.registry
-    return registry
-
-
 async def _audited(request: Request) -> AsyncIterator[AsyncSession]:
     database: Database = request.app.state.database
     async with database.transaction() as session:
@@ -87,8 +81,6 @@ async def _audited(request: Request) -> AsyncIterator[AsyncSession]:
 
 Here = Annotated[CasesNode, Depends(_node)]
 """This node."""
-
-Registry = Annotated[RegistryGateway, Depends(_registry)]
 
 AuditedRead = Annotated[AsyncSession, Depends(_audited, scope="function")]
 """The session of a read that leaves an audit record: committed before the answer, so that none is seen unrecorded."""

@@ -21,6 +21,7 @@ ROUTERS = (
     desk_api.router,
     cases_api.router,
     introductions_api.router,
+    introductions_api.yes_router,
     timeline_api.router,
     today_api.router,
 )

@@ -172,8 +172,8 @@ async def in_charge_of_profile(session: AsyncSession, *, node: CasesNode, profil
     """Who gets a request for a profile of this region: who answers for it, or the leads."""
     profile = await session.get(OwnProfile, profile_id)
     author = profile.author if profile is not None else None
-    if author is not None and await session.get(Person, author) is None:
-        author = None  # Whoever never signed in here cannot be reached here.
+    if author is not None and await session.get(Person, author) is None and await leads(session):
+        author = None  # Whoever the desk does not know cannot be reached; a lead can give it to somebody.
     return await in_charge(session, node=node, broker=author)
 
 

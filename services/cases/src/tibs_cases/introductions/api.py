@@ -4,9 +4,11 @@ from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import ValidationError
 
 from tibs_cases.introductions import queries, requests, service
+from tibs_cases.introductions.gateway import RegistryGateway
 from tibs_cases.introductions.model import Direction, Introduction
 from tibs_cases.introductions.rules import Delivery, IntroductionState, Move
 from tibs_cases.introductions.service import ClientYes
@@ -21,7 +23,6 @@ from tibs_cases.values import (
     Page,
     PastMoment,
     PersonId,
-    Registry,
     Short,
     Words,
     next_cursor,
@@ -29,6 +30,7 @@ from tibs_cases.values import (
 from tibs_chassis import clock
 from tibs_chassis.auth import Caller
 from tibs_chassis.edge import EdgeRoute, Session, etag
+from tibs_chassis.problems import Invalid
 from tibs_chassis.text import Input, Output
 from tibs_contracts.codes import ConsentMethod, DeclineReason
 from tibs_contracts.events import DisclosedContact, Side
@@ -64,6 +66,33 @@ class YesBody(Input):
             given_at=self.given_at or clock.now(),
             text_version=self.text_version,
         )
+
+
+class YesRoute(EdgeRoute):
+    """Asks the registry for the contact person before the transaction begins: none waits for another service."""
+
+    async def guard(self, request: Request) -> None:
+        await super().guard(request)
+        request.state.contact = None
+        try:
+            body = YesBody.model_validate_json(await request.body())
+        except ValidationError:
+            return  # The route itself says what is wrong with the body.
+        registry: RegistryGateway = request.app.state.registry
+        request.state.contact = await registry.contact(
+            actor_id=body.actor_id, contact_id=body.contact_id, principal=request.state.principal
+        )
+
+
+async def _picked(request: Request) -> DisclosedContact:
+    contact: DisclosedContact | None = request.state.contact
+    if contact is None:
+        raise Invalid("The body does not name a contact person as it should.")
+    return contact
+
+
+Picked = Annotated[DisclosedContact, Depends(_picked)]
+yes_router = APIRouter(prefix="/api/v1", tags=["introductions"], route_class=YesRoute)
 
 
 class DeclineBody(Input):
@@ -240,36 +269,34 @@ async def acknowledge_introduction(
     return await _answer(session, node, caller, half, response)
 
 
-@router.post("/introductions/{introduction_id}/acceptance")
+@yes_router.post("/introductions/{introduction_id}/acceptance")
 async def accept_introduction(
     introduction_id: UUID,
     body: YesBody,
     session: Session,
     node: Here,
     caller: Caller,
-    registry: Registry,
+    contact: Picked,
     response: Response,
 ) -> IntroductionOut:
     """The counterpart's client said yes."""
-    contact = await registry.contact(actor_id=body.actor_id, contact_id=body.contact_id, principal=caller)
     half = await service.accept(
         session, node=node, principal=caller, introduction_id=introduction_id, yes=body.value(), contact=contact
     )
     return await _answer(session, node, caller, half, response)
 
 
-@router.post("/introductions/{introduction_id}/consent")
+@yes_router.post("/introductions/{introduction_id}/consent")
 async def consent_to_introduction(
     introduction_id: UUID,
     body: YesBody,
     session: Session,
     node: Here,
     caller: Caller,
-    registry: Registry,
+    contact: Picked,
     response: Response,
 ) -> IntroductionOut:
     """The home client said yes."""
-    contact = await registry.contact(actor_id=body.actor_id, contact_id=body.contact_id, principal=caller)
     half = await service.consent(
         session, node=node, principal=caller, introduction_id=introduction_id, yes=body.value(), contact=contact
     )

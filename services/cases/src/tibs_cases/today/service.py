@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from tibs_cases.desk import service as desk
 from tibs_cases.introductions.model import Direction, Introduction, Message
-from tibs_cases.introductions.rules import IntroductionState
+from tibs_cases.introductions.rules import LIVE_STATES, IntroductionState
 from tibs_cases.node import CasesNode
 from tibs_cases.profiles_known import service as profiles
 from tibs_cases.profiles_known.model import OwnProfile
@@ -135,43 +135,56 @@ async def _new_introductions(session: AsyncSession, *, own: frozenset[str], lead
 
 async def _answers(session: AsyncSession, *, own: frozenset[str]) -> list[Answer]:
     recent = clock.now() - RECENT
-    rows = await session.scalars(select(Introduction).where(col(Introduction.broker).in_(own)))
-    found: list[Answer] = []
-    halves = {half.id: half for half in rows.all()}
-    for half in halves.values():
-        home = half.side is Side.HOME
-        match half.state:
-            case IntroductionState.ACCEPTED if home and half.accepted is not None:
-                found.append(Answer(AnswerKind.ACCEPTED, half, half.accepted))
-            case IntroductionState.CONSENTED if not home and half.acknowledged is not None and half.consented:
-                found.append(Answer(AnswerKind.CONSENTED, half, half.consented))
-            case IntroductionState.DECLINED if home and half.declined is not None and half.declined > recent:
-                found.append(Answer(AnswerKind.DECLINED, half, half.declined))
-            case IntroductionState.WITHDRAWN if not home and half.withdrawn is not None and half.withdrawn > recent:
-                found.append(Answer(AnswerKind.WITHDRAWN, half, half.withdrawn))
-            case IntroductionState.INTRODUCED:
-                done = half.home_completed if home else half.counterpart_completed
-                if done is not None and done > recent:
-                    found.append(Answer(AnswerKind.INTRODUCED, half, done))
-    for introduction_id, at in await _unanswered(session, ids=list(halves)):
-        if not halves[introduction_id].facts.ended:
-            found.append(Answer(AnswerKind.MESSAGE, halves[introduction_id], at))
+    news: list[ColumnElement[bool]] = [
+        col(Introduction.state).in_([IntroductionState.ACCEPTED, IntroductionState.CONSENTED])
+    ]
+    news += [
+        col(ended) > recent
+        for ended in (
+            Introduction.declined,
+            Introduction.withdrawn,
+            Introduction.home_completed,
+            Introduction.counterpart_completed,
+        )
+    ]
+    rows = await session.scalars(select(Introduction).where(col(Introduction.broker).in_(own), or_(*news)))
+    found = [answer for half in rows if (answer := _answer(half)) is not None]
+    found += [Answer(AnswerKind.MESSAGE, half, at) for half, at in await _unanswered(session, own=own)]
     return sorted(found, key=lambda answer: answer.at, reverse=True)
 
 
-async def _unanswered(session: AsyncSession, *, ids: list[UUID]) -> list[tuple[UUID, datetime]]:
-    """Introductions whose last word is the other broker's, and since when."""
+def _answer(half: Introduction) -> Answer | None:
+    """What the half's state means to its own broker, if the other side brought it about."""
+    home = half.side is Side.HOME
+    kind, at = {
+        (IntroductionState.ACCEPTED, True): (AnswerKind.ACCEPTED, half.accepted),
+        (IntroductionState.CONSENTED, False): (AnswerKind.CONSENTED, half.acknowledged and half.consented),
+        (IntroductionState.DECLINED, True): (AnswerKind.DECLINED, half.declined),
+        (IntroductionState.WITHDRAWN, False): (AnswerKind.WITHDRAWN, half.withdrawn),
+        (IntroductionState.INTRODUCED, True): (AnswerKind.INTRODUCED, half.home_completed),
+        (IntroductionState.INTRODUCED, False): (AnswerKind.INTRODUCED, half.counterpart_completed),
+    }.get((half.state, home), (AnswerKind.MESSAGE, None))
+    return None if at is None else Answer(kind, half, at)
+
+
+async def _unanswered(session: AsyncSession, *, own: frozenset[str]) -> list[tuple[Introduction, datetime]]:
+    """Introductions that nobody refused whose last word is the other broker's, and since when."""
 
     def last(direction: Direction) -> ColumnElement[datetime]:
         return func.max(col(Message.sent_at)).filter(col(Message.direction) == direction)
 
-    rows = await session.execute(
-        select(col(Message.introduction_id), last(Direction.IN).label("theirs"))
-        .where(col(Message.introduction_id).in_(ids))
+    theirs = (
+        select(col(Message.introduction_id).label("id"), last(Direction.IN).label("at"))
         .group_by(col(Message.introduction_id))
         .having(last(Direction.IN) > func.coalesce(last(Direction.OUT), func.to_timestamp(0)))
+        .subquery()
     )
-    return [(row.introduction_id, row.theirs) for row in rows]
+    rows = await session.execute(
+        select(Introduction, theirs.c.at)
+        .join(theirs, theirs.c.id == col(Introduction.id))
+        .where(col(Introduction.broker).in_(own), col(Introduction.state).in_(list(LIVE_STATES)))
+    )
+    return [(half, at) for half, at in rows.all()]
 
 
 async def waiting_to_send(session: AsyncSession, *, own: frozenset[str] | None) -> list[Waiting]:

@@ -1,0 +1,66 @@
+"""Two nodes over a real Kafka: what one says the other hears, also when a node was away meanwhile."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tibs_chassis.kafka import ConsumerHost
+from tibs_chassis.relay import Relay
+from tibs_chassis.testing import eventually
+from tibs_contracts.topics import declared
+from tibs_devstack.topics import declare_topics
+
+from .conftest import Story, TestNode
+
+pytestmark = pytest.mark.integration
+
+
+@asynccontextmanager
+async def running(node: TestNode, kafka: str) -> AsyncIterator[None]:
+    """The node's consumers and its relay."""
+    relay = Relay(database=node.database, kafka=kafka, service="cases", region=node.region)
+    host = ConsumerHost(
+        kafka=kafka,
+        service="cases",
+        region=node.region,
+        consumers=list(node.consumers.values()),
+        database=node.database,
+    )
+    tasks = [asyncio.create_task(part) for part in (relay.run(), host.run())]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def state(story: Story, node: TestNode) -> str | None:
+    async with node.api() as api:
+        answer = await api.get(f"/introductions/{story.introduction_id}")
+        return str(answer.json()["state"]) if answer.status_code == 200 else None
+
+
+async def test_an_introduction_is_completed_although_each_node_was_away_for_a_while(story: Story, kafka: str) -> None:
+    pl, fi = story.pl, story.fi
+    await declare_topics(kafka, [*declared("pl84", ["fi1c"]), *declared("fi1c", ["pl84"])])
+    async with running(fi, kafka):
+        async with running(pl, kafka):
+            await eventually(lambda: state(story, fi), until=lambda held: held == "delivered", within=60)
+            await eventually(lambda: state(story, pl), until=lambda held: held == "delivered", within=60)
+        assert (await story.post(pl, "consent", story.pl_yes)).status_code == 200  # nobody carries it yet
+        assert (await story.post(fi, "acceptance", story.fi_yes)).status_code == 200
+    async with running(pl, kafka), running(fi, kafka):
+        for node in (pl, fi):
+            await eventually(lambda node=node: state(story, node), until=lambda held: held == "introduced", within=60)  # type: ignore[misc]
+        completed = [row async for row in _completed(pl, fi)]
+        assert completed == [1, 1]
+    for node in (pl, fi):
+        assert await node.rows("SELECT reason FROM dead_letter") == []
+
+
+async def _completed(*nodes: TestNode) -> AsyncIterator[int]:
+    for node in nodes:
+        yield len(await node.told(type_="introduction.completed.%"))
