@@ -12,12 +12,14 @@ from collections.abc import Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+SERVICES = ("registry", "matching", "cases", "notify")
+
 
 class StandIn:
     """In the place of the four services."""
 
     def __init__(self, *services: str) -> None:
-        self.services: Sequence[str] = services or ("registry", "cases")
+        self.services: Sequence[str] = services or SERVICES
 
     def run(self, service: str) -> Sequence[str]:
         return [sys.executable, __file__, "serve"]

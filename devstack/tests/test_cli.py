@@ -15,6 +15,7 @@ import stand_in
 from typer.testing import CliRunner
 
 from tibs_devstack.cli import app
+from tibs_devstack.pytest_plugin import MakeFolder
 from tibs_devstack.stack import Stack
 from tibs_devstack.state import StateFolder
 
@@ -27,8 +28,8 @@ def _tibs(*arguments: str, folder: Path) -> tuple[int, str]:
 
 
 @pytest.fixture(scope="module")
-async def folder(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Path]:
-    path = tmp_path_factory.mktemp("cli")
+async def folder(make_folder: MakeFolder) -> AsyncIterator[Path]:
+    path = make_folder("cli")
     async with Stack(regions=["pl84"], state_dir=path, launch=stand_in.StandIn("cases"), durable=False):
         yield path
 
@@ -76,19 +77,19 @@ def test_commands_of_a_service_that_is_not_there_are_refused(folder: Path) -> No
     assert "has no service pl84 registry" in told
 
 
-def test_where_nothing_runs_it_says_so(tmp_path: Path) -> None:
+def test_where_nothing_runs_it_says_so(state_dir: Path) -> None:
     for command in ("status", "open", "down"):
-        assert "No stack" in _tibs(command, folder=tmp_path)[1]
-    assert "is not the folder of a stack" in _tibs("reset", "--yes", folder=tmp_path)[1]
-    code, told = _tibs("up", "--regions", "xx99", folder=tmp_path)
+        assert "No stack" in _tibs(command, folder=state_dir)[1]
+    assert "is not the folder of a stack" in _tibs("reset", "--yes", folder=state_dir)[1]
+    code, told = _tibs("up", "--regions", "xx99", folder=state_dir)
     assert code == 1
     assert "'xx99' is not a region of the network" in told
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_stops_when_asked_and_its_folder_can_be_reset(tmp_path: Path, number: signal.Signals) -> None:
+def test_it_stops_when_asked_and_its_folder_can_be_reset(state_dir: Path, number: signal.Signals) -> None:
     run = subprocess.Popen(
-        [sys.executable, str(Path(stand_in.__file__)), "cli", str(tmp_path)], stdout=subprocess.PIPE, text=True
+        [sys.executable, str(Path(stand_in.__file__)), "cli", str(state_dir)], stdout=subprocess.PIPE, text=True
     )
     assert run.stdout is not None
     with run.stdout:
@@ -99,14 +100,14 @@ def test_it_stops_when_asked_and_its_folder_can_be_reset(tmp_path: Path, number:
         assert "Stopped." in "".join(lines)
     assert run.wait() == 0
     assert not any(child.is_running() for child in children)
-    assert not StateFolder(tmp_path).running()
-    assert _tibs("reset", "--yes", folder=tmp_path)[0] == 0
-    assert not tmp_path.exists()
+    assert not StateFolder(state_dir).running()
+    assert _tibs("reset", "--yes", folder=state_dir)[0] == 0
+    assert not state_dir.exists()
 
 
-def test_interrupted_while_starting_it_leaves_nothing(tmp_path: Path) -> None:
+def test_interrupted_while_starting_it_leaves_nothing(state_dir: Path) -> None:
     run = subprocess.Popen(
-        [sys.executable, str(Path(stand_in.__file__)), "cli", str(tmp_path)], stdout=subprocess.PIPE, text=True
+        [sys.executable, str(Path(stand_in.__file__)), "cli", str(state_dir)], stdout=subprocess.PIPE, text=True
     )
     assert run.stdout is not None
     with run.stdout:
@@ -118,10 +119,10 @@ def test_interrupted_while_starting_it_leaves_nothing(tmp_path: Path) -> None:
     assert not any(child.is_running() for child in children)
 
 
-def test_on_a_terminal_it_moves(tmp_path: Path) -> None:
+def test_on_a_terminal_it_moves(state_dir: Path) -> None:
     near, far = pty.openpty()
     run = subprocess.Popen(
-        [sys.executable, str(Path(stand_in.__file__)), "cli", str(tmp_path)],
+        [sys.executable, str(Path(stand_in.__file__)), "cli", str(state_dir)],
         stdout=far,
         stderr=far,
         env=os.environ | {"TERM": "xterm-256color", "COLUMNS": "100"},

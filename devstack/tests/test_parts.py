@@ -19,22 +19,23 @@ from tibs_devstack.parts.kafka import ConfiguredKafka, EmbeddedKafka, find_kafka
 from tibs_devstack.parts.kafka_features import finalized_features
 from tibs_devstack.parts.postgres import EmbeddedPostgres, find_postgres
 from tibs_devstack.process import DidNotStart
+from tibs_devstack.pytest_plugin import MakeFolder
 from tibs_devstack.topics import declare_topics
 
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="module")
-def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
-    part = EmbeddedKafka(tmp_path_factory.mktemp("kafka"))
+def own_kafka(make_folder: MakeFolder) -> Iterator[EmbeddedKafka]:
+    part = EmbeddedKafka(make_folder("kafka"))
     part.start()
     yield part
     part.stop()
 
 
 @pytest.fixture(scope="module")
-def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    part = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
+def own_postgres(make_folder: MakeFolder) -> Iterator[EmbeddedPostgres]:
+    part = EmbeddedPostgres(make_folder("postgres"))
     part.start()
     yield part
     part.stop()
@@ -151,8 +152,8 @@ def test_jars_that_were_not_fetched_whole_are_not_used(monkeypatch: pytest.Monke
     assert not (tmp_path / kafka_jars.pinned_version()).exists()
 
 
-def test_a_killed_test_run_leaves_no_server(tmp_path: Path) -> None:
-    (tmp_path / "test_waits.py").write_text(
+def test_a_killed_test_run_leaves_no_server(state_dir: Path) -> None:
+    (state_dir / "test_waits.py").write_text(
         "import time\n"
         "def test_it(kafka_server, postgres):\n"
         "    print(f'PIDS {kafka_server.pid} {postgres.pid}', flush=True)\n"
@@ -160,8 +161,8 @@ def test_a_killed_test_run_leaves_no_server(tmp_path: Path) -> None:
     )
     run = subprocess.Popen(
         [sys.executable, "-m", "pytest", "-s", "-p", "tibs_devstack.pytest_plugin", "-p", "no:cacheprovider", "."],
-        cwd=tmp_path,
-        env=os.environ | {"TMPDIR": str(tmp_path)},
+        cwd=state_dir,
+        env=os.environ | {"TMPDIR": str(state_dir)},
         stdout=subprocess.PIPE,
         text=True,
     )

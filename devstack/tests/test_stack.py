@@ -1,6 +1,7 @@
 """A whole stack, with stand-ins for the services: it comes up, heals, and goes down without a trace."""
 
 import asyncio
+import importlib
 import json
 import os
 import signal
@@ -20,9 +21,11 @@ import stand_in
 from aiokafka.admin import AIOKafkaAdminClient
 
 from tibs_chassis.regions import Regions
-from tibs_contracts.topics import Channel, topic_name
+from tibs_chassis.settings import NodeSettings, load_settings
+from tibs_contracts.topics import SERVICES, Channel, topic_name
 from tibs_devstack import nodes
 from tibs_devstack.process import DidNotStart
+from tibs_devstack.pytest_plugin import MakeFolder
 from tibs_devstack.stack import AlreadyRunning, Stack
 from tibs_devstack.state import StackState, StateFolder
 
@@ -36,8 +39,8 @@ def _stack(folder: Path, *regions: str, services: tuple[str, ...] = ()) -> Stack
 
 
 @pytest.fixture(scope="module")
-async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    async with _stack(tmp_path_factory.mktemp("stack")) as running:
+async def stack(make_folder: MakeFolder) -> AsyncIterator[Stack]:
+    async with _stack(make_folder("stack")) as running:
         yield running
 
 
@@ -61,7 +64,7 @@ async def test_it_tells_where_everything_is(stack: Stack) -> None:
     assert state.versions["kafka"] == "4.3.1"
     assert state.versions["postgres"].startswith("18.")
     assert state.regions["fi1c"].people[0].name == "Broker, Kymenlaakso"
-    assert len(_pids(state)) == 8
+    assert len(_pids(state)) == 4 + 2 * 4
     async with httpx.AsyncClient() as http:
         for code, region in state.regions.items():
             assert (await http.get(region.services["registry"].url)).text == code
@@ -91,6 +94,24 @@ async def test_a_service_reaches_its_own_database_and_no_other(stack: Stack) -> 
         assert connection.execute("SELECT current_user").fetchone() == ("pl84_registry",)
     with pytest.raises(psycopg.OperationalError, match="permission denied"):
         psycopg.connect(own.removesuffix("pl84_registry") + "fi1c_registry")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_each_service_accepts_the_environment_it_gets(
+    stack: Stack, service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = importlib.import_module(f"tibs_{service}.settings")
+    (settings,) = (
+        one
+        for one in vars(module).values()
+        if isinstance(one, type) and issubclass(one, NodeSettings) and one is not NodeSettings
+    )
+    for name, value in stack.environment("fi1c", service).items():
+        monkeypatch.setenv(name, value)
+    held = load_settings(settings)
+    assert held.region == "fi1c"
+    known = {f"TIBS_{field.upper()}" for field in settings.model_fields}
+    assert set(stack.environment("fi1c", service)) <= known, "nothing is set that nobody reads"
 
 
 async def test_secrets_are_only_for_their_owner(stack: Stack) -> None:
@@ -149,9 +170,9 @@ async def test_a_second_stack_in_the_same_folder_is_refused(stack: Stack) -> Non
     assert StateFolder(stack.folder.path).running()
 
 
-async def test_another_folder_is_another_stack_even_when_its_ports_are_taken(stack: Stack, tmp_path: Path) -> None:
+async def test_another_folder_is_another_stack_even_when_its_ports_are_taken(stack: Stack, state_dir: Path) -> None:
     """The first stack has the ports that regions like."""
-    async with _stack(tmp_path, "pl84", services=("cases",)) as other:
+    async with _stack(state_dir, "pl84", services=("cases",)) as other:
         assert other.url("pl84") != stack.url("pl84")
         assert other.kafka.address != stack.kafka.address
         async with httpx.AsyncClient() as http:
@@ -159,15 +180,15 @@ async def test_another_folder_is_another_stack_even_when_its_ports_are_taken(sta
     assert StateFolder(stack.folder.path).running()
 
 
-async def test_started_twice_it_keeps_its_data_and_addresses(tmp_path: Path) -> None:
-    first = _stack(tmp_path, "lv008", services=("cases",))
+async def test_started_twice_it_keeps_its_data_and_addresses(state_dir: Path) -> None:
+    first = _stack(state_dir, "lv008", services=("cases",))
     async with first:
         url = first.environment("lv008", "cases")["TIBS_DATABASE_URL"]
         address, page = first.kafka.address, first.url("lv008")
         with psycopg.connect(url) as connection:
             connection.execute("CREATE TABLE kept (id int)")
     assert not any(map(psutil.pid_exists, _pids(first.state)))
-    async with _stack(tmp_path, "lv008", services=("cases",)) as second:
+    async with _stack(state_dir, "lv008", services=("cases",)) as second:
         assert second.kafka.address == address
         assert second.url("lv008") == page
         assert second.environment("lv008", "cases")["TIBS_DATABASE_URL"] == url
@@ -175,28 +196,28 @@ async def test_started_twice_it_keeps_its_data_and_addresses(tmp_path: Path) -> 
             assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
 
 
-async def test_a_service_that_refuses_its_settings_stops_the_start(tmp_path: Path) -> None:
-    (tmp_path / "refuses").touch()
-    stack = _stack(tmp_path, "lt", services=("cases",))
+async def test_a_service_that_refuses_its_settings_stops_the_start(state_dir: Path) -> None:
+    (state_dir / "refuses").touch()
+    stack = _stack(state_dir, "lt", services=("cases",))
     with pytest.raises(DidNotStart, match="that is no region"):
         await stack.up()
-    assert not StateFolder(tmp_path).running()
+    assert not StateFolder(state_dir).running()
     assert not any(map(psutil.pid_exists, _pids(stack.state)))
 
 
-async def test_killing_the_supervisor_leaves_nothing_running_and_nothing_corrupt(tmp_path: Path) -> None:
-    program = [sys.executable, str(Path(stand_in.__file__)), "up", str(tmp_path)]
+async def test_killing_the_supervisor_leaves_nothing_running_and_nothing_corrupt(state_dir: Path) -> None:
+    program = [sys.executable, str(Path(stand_in.__file__)), "up", str(state_dir)]
     supervisor = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # noqa: ASYNC220 (quick)
     assert supervisor.stdout is not None
     with supervisor.stdout:
         assert await asyncio.to_thread(supervisor.stdout.readline) == b"ready\n"
-        state = StateFolder(tmp_path).read()
+        state = StateFolder(state_dir).read()
         assert state is not None
         family = _pids(state) | {child.pid for child in psutil.Process(supervisor.pid).children(recursive=True)}
         supervisor.kill()
         supervisor.wait()
     await until(lambda: not any(map(psutil.pid_exists, family)), "the end of every child", seconds=10)
-    async with _stack(tmp_path) as again:
+    async with _stack(state_dir) as again:
         assert again.state.ready
 
 

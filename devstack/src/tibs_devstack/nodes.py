@@ -137,11 +137,12 @@ def service_environment(
             "TIBS_NOTIFY_URL": url("notify"),
             "TIBS_CONTACTS_KEY": str(keys.contacts),
             "TIBS_SESSION_SECRET": secret.get(f"{region}/session"),
+            "TIBS_SAMPLE_NOTICE": "true",
         }
     if service == "notify":
         settings |= {
             "TIBS_SMTP_URL": smtp,
-            "TIBS_MAIL_FROM": f"tibs@{region}.example",
+            "TIBS_MAIL_FROM": f"TIBS {region} <tibs@{region}.example>",
             "TIBS_CASES_URL": url("cases"),
             "TIBS_PUBLIC_URL": public_url(ports),
         }

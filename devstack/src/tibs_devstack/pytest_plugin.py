@@ -20,6 +20,7 @@ from tibs_devstack.parts.postgres import PostgresServer, find_postgres
 from tibs_devstack.process import FolderLock
 
 MakeDatabase = Callable[..., str]
+MakeFolder = Callable[[str], Path]
 _PREFIX = "tibs-tests-"
 _TEMPLATE = f"tibs_template_{os.getpid()}"
 
@@ -51,6 +52,26 @@ def parts_folder() -> Iterator[Path]:
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
     lock.release()
+
+
+@pytest.fixture(scope="session")
+def make_folder(parts_folder: Path) -> MakeFolder:
+    """`make_folder("stack")` → a new folder that servers can live in, e.g. as the state folder of a stack.
+
+    Not pytest's own temporary folders: every starting pytest closes those of its user to everybody else, and where
+    tests run as root, PostgreSQL is somebody else.
+    """
+
+    def make(name: str) -> Path:
+        return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=parts_folder))
+
+    return make
+
+
+@pytest.fixture
+def state_dir(make_folder: MakeFolder) -> Path:
+    """A fresh folder for a stack."""
+    return make_folder("stack")
 
 
 @pytest.fixture(scope="session")

@@ -109,6 +109,8 @@ def _sample(*, key: str, region: str, organisation: dict[str, Any], chosen: dict
                 "task": chosen.get("task", "Use what is offered, or develop it further together"),
                 "field": organisation["sector"],
             },
+            # The stories do not say how far a technology is; that others already use it, they do.
+            **({"stage": "available_for_demonstration"} if chosen["type"] == "TO" else {}),
             **({"research_call": {"programme": "Interreg Baltic Sea Region"}} if chosen["type"] == "RDR" else {}),
         },
     )

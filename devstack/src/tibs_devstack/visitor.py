@@ -144,7 +144,9 @@ class Visitor:
         return self._page(self._client.request(method, target, headers=headers, **extra))
 
     def _page(self, answer: httpx.Response) -> Page:
-        page = Page(str(answer.url), LexborHTMLParser(answer.text), answer.headers.get("x-trace-id"))
+        # Of what was asked for, not of the page one was sent on to.
+        trace_id = [*answer.history, answer][0].headers.get("x-trace-id")
+        page = Page(str(answer.url), LexborHTMLParser(answer.text), trace_id)
         if answer.status_code >= 400:
             raise Stuck(f"{answer.request.method} {answer.url} answered {answer.status_code}: {page.text[:500]}")
         return page
