@@ -122,6 +122,7 @@ class Catcher:
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
+        self.raw: list[bytes] = []
         self.answer = "250 OK"
         self._server: asyncio.Server | None = None
         self.port = 0
@@ -129,6 +130,7 @@ class Catcher:
     async def handle_DATA(self, server: object, session: object, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's
         if self.answer.startswith("2"):
             assert isinstance(envelope.content, bytes)
+            self.raw.append(envelope.content)
             self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
         return self.answer
 

@@ -84,11 +84,23 @@ def test_a_mail_says_what_happened_where_to_look_and_why_it_came(head: Letterhea
 def test_a_mail_can_be_switched_off_by_one_click(head: Letterhead) -> None:
     mail = composed(notice_of(), head)
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-    found = re.fullmatch(r"<(https://node\.example/unsubscribe\?token=(\S+))>", mail["List-Unsubscribe"])
+    found = re.fullmatch(r"<(https://node\.example/unsubscribe\?token=(\S+))>", mail["List-Unsubscribe"].strip())
     assert found is not None
     read = head.links.read(found[2])
     assert (read.person, read.notice_type) == ("broker", NoticeType.INTRODUCTION)
     assert found[1] in parts(mail)[0]
+
+
+@pytest.mark.integration
+async def test_the_link_of_the_one_click_arrives_as_it_is(
+    database: Database, node: Node, mailroom: Mailroom, desk: Any, catcher: Any
+) -> None:
+    """Mail programs look for it in the header as it stands; encoded words are none to them."""
+    desk.has("broker", Role.BROKER)
+    await mailroom.send(await raised(database, node))
+    [raw] = catcher.raw
+    assert re.search(rb"\r\nList-Unsubscribe:\r\n <https://node\.example/unsubscribe\?token=[\w.-]+>\r\n", raw)
+    assert b"=?utf-8?" not in raw.partition(b"\r\n\r\n")[0]
 
 
 def test_a_critical_mail_cannot_and_says_so(head: Letterhead) -> None:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from email.headerregistry import HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, Policy
 from email.utils import format_datetime
 from uuid import UUID
 
@@ -30,6 +31,21 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+
+
+class _LinkHeader(UnstructuredHeader):
+    """A header that holds a link: on a line of its own, however long. As encoded words no reader would find it."""
+
+    name: str
+
+    def fold(self, *, policy: Policy) -> str:
+        return f"{self.name}:{policy.linesep} {self}{policy.linesep}"
+
+
+_HEADERS = HeaderRegistry()
+# typeshed wants a BaseHeader here; the registry mixes it in itself.
+_HEADERS.map_to_type("list-unsubscribe", _LinkHeader)  # type: ignore[arg-type]
+_POLICY = SMTP.clone(header_factory=_HEADERS)
 
 
 @dataclass(frozen=True)
@@ -62,7 +78,7 @@ def compose(
         "unsubscribe": unsubscribe,
         "last_line": say(ALWAYS if unsubscribe is None else MUTE, language=language),
     }
-    mail = EmailMessage(policy=SMTP)
+    mail = EmailMessage(policy=_POLICY)
     mail["From"] = head.sender
     mail["To"] = address
     mail["Subject"] = words.title

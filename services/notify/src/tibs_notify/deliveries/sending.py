@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from prometheus_client import Counter
+
 from tibs_chassis import clock
 from tibs_chassis.database import Database
 from tibs_chassis.log import logger
@@ -22,6 +24,8 @@ from tibs_notify.notices.rules import TYPE_OF
 from tibs_notify.people import Desk, DeskAway
 from tibs_notify.preferences import service as preferences
 from tibs_notify.preferences.rules import Channel
+
+ATTEMPTS = Counter("tibs_mail_attempts_total", "Mails that were tried to be sent.", ["outcome"])
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,10 @@ class Mailroom:
                     session, delivery_id=delivery_id, failure=outcome, schedule=self.schedule
                 )
         if isinstance(outcome, str):
+            ATTEMPTS.labels("sent").inc()
             logger.info("mail.sent", delivery=str(delivery_id))
         else:
+            ATTEMPTS.labels("failed" if again is None else "again").inc()
             level = logger.error if again is None else logger.warning
             level("mail.not_sent", delivery=str(delivery_id), reason=outcome.reason, again=again and again.isoformat())
         return again
