@@ -9,7 +9,7 @@ LEADS = frozenset({Role.LEAD})
 
 ACCESS: dict[str, frozenset[Role]] = {
     # people
-    "list_people": LEADS,
+    "list_people": LEADS | {Role.NODE},
     "get_person": frozenset({Role.LEAD, Role.NODE}),
     "put_person": LEADS,
     "put_absence": PEOPLE,
