@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from pgvector.sqlalchemy import Vector
-from sqlalchemy import Column, ForeignKey, Index, Text
+from sqlalchemy import Column, ForeignKey, Index, Text, text
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlmodel import Field
 
@@ -21,6 +21,14 @@ class IndexedProfile(Table, table=True):
     __table_args__ = (
         Index("indexed_profile_terms", "terms", postgresql_using="gin"),
         Index("indexed_profile_indexed_at", "indexed_at"),
+        Index(
+            "indexed_profile_eligible",
+            "region",
+            "profile_type",
+            "valid_until",
+            "profile_id",
+            postgresql_where=text("open_for_interest"),
+        ),
     )
 
     profile_id: UUID = Field(primary_key=True)
