@@ -6,8 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tibs_cases.desk.rules import Presence, in_charge, may_act, stands_in
-from tibs_chassis.auth import Role
-from tibs_chassis.testing import make_principal
 
 TODAY = date(2026, 11, 24)
 AWAY = TODAY + timedelta(days=3)
@@ -57,12 +55,15 @@ def test_an_absent_broker_keeps_the_work_and_is_not_called() -> None:
 
 
 def test_a_broker_acts_on_the_own_a_deputy_on_the_absent_a_lead_on_all() -> None:
-    anna, bo = make_principal(Role.BROKER, person="anna"), make_principal(Role.BROKER, person="bo")
-    lead, analyst = make_principal(Role.LEAD, person="lead"), make_principal(Role.ANALYST, person="anna")
+    here: dict[str, Presence] = {}
     away = {"anna": Presence(AWAY, "bo")}
-    assert may_act(anna, broker="anna", desk={}, today=TODAY)
-    assert not may_act(bo, broker="anna", desk={}, today=TODAY)
-    assert may_act(bo, broker="anna", desk=away, today=TODAY)
-    assert not may_act(bo, broker=None, desk=away, today=TODAY)
-    assert may_act(lead, broker=None, desk={}, today=TODAY)
-    assert not may_act(analyst, broker="anna", desk={}, today=TODAY)
+
+    def may(person: str, *, broker: str | None, desk: dict[str, Presence], leads: bool = False) -> bool:
+        return may_act(person, leads=leads, brokers=True, broker=broker, desk=desk, today=TODAY)
+
+    assert may("anna", broker="anna", desk=here)
+    assert not may("bo", broker="anna", desk=here)
+    assert may("bo", broker="anna", desk=away)
+    assert not may("bo", broker=None, desk=away)
+    assert may("lead", broker=None, desk=here, leads=True)
+    assert not may_act("anna", leads=False, brokers=False, broker="anna", desk=here, today=TODAY)

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from tibs_chassis.auth import Principal, Role
-
 
 @dataclass(frozen=True)
 class Presence:
@@ -55,10 +53,15 @@ def in_charge(broker: str | None, *, leads: tuple[str, ...], desk: Mapping[str, 
     )
 
 
-def may_act(principal: Principal, *, broker: str | None, desk: Mapping[str, Presence], today: date) -> bool:
-    """The one rule of who may see and work something: leads all, a broker the own, a deputy the absent broker's."""
-    if principal.has(Role.LEAD):
+def may_act(
+    person: str, *, leads: bool, brokers: bool, broker: str | None, desk: Mapping[str, Presence], today: date
+) -> bool:
+    """The one rule of who may see and work something: leads all, a broker the own, a deputy the absent broker's.
+
+    `leads` and `brokers` are whether the person has those roles; `broker` is whose the thing is.
+    """
+    if leads:
         return True
-    if not principal.has(Role.BROKER) or broker is None:
+    if not brokers or broker is None:
         return False
-    return principal.person in (broker, stands_in(broker, desk=desk, today=today))
+    return person in (broker, stands_in(broker, desk=desk, today=today))

@@ -179,9 +179,15 @@ async def in_charge_of_profile(session: AsyncSession, *, node: CasesNode, profil
 
 async def may_act(session: AsyncSession, *, node: CasesNode, principal: Principal, broker: str | None) -> bool:
     """Whether somebody may see and work what belongs to a broker: see `rules.may_act`."""
-    if principal.has(Role.LEAD) or principal.person == broker:
-        return rules.may_act(principal, broker=broker, desk={}, today=date.min)
-    return rules.may_act(principal, broker=broker, desk=await presences(session), today=today_in(node))
+    known = {} if principal.has(Role.LEAD) or principal.person == broker else await presences(session)
+    return rules.may_act(
+        principal.person,
+        leads=principal.has(Role.LEAD),
+        brokers=principal.has(Role.BROKER),
+        broker=broker,
+        desk=known,
+        today=today_in(node),
+    )
 
 
 async def require_may_act(session: AsyncSession, *, node: CasesNode, principal: Principal, broker: str | None) -> None:
