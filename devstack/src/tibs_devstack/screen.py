@@ -52,7 +52,7 @@ class Screen:
         self._took[name] = now - self._since.get(name, now)
         before = self._steps.get(name)
         self._steps[name] = (condition, more)
-        if self._live is None and (before is None or before[0] != condition) and condition != "starting":
+        if self._live is None and (before is None or before[0] != condition) and condition not in ("starting", "down"):
             self.console.print(f"{now - self._began:6.1f} s  {name}: {condition}{f' ({more})' if more else ''}")
 
     def _table(self) -> Table:

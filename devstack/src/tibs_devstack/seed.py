@@ -43,11 +43,16 @@ def _principal(person: Person) -> Principal:
 class Desk:
     """A region's people at the interfaces of its services."""
 
-    def __init__(self, *, region: str, regions: Regions, node_key: Path, registry_url: str, cases_url: str) -> None:
+    def __init__(
+        self, *, region: str, regions: Regions, node_key: Path, registry_url: str, cases_url: str, notify_url: str
+    ) -> None:
         self.people = {person.key: person for person in people_of(regions[region])}
         self._minter = TokenMinter(region=region, key_file=node_key)
         self._registry = ServiceClient(registry_url, audience="registry", minter=self._minter, timeout=30.0)
         self._cases = ServiceClient(cases_url, audience="cases", minter=self._minter, timeout=30.0)
+        self._notify = ServiceClient(notify_url, audience="notify", minter=self._minter, timeout=30.0)
+        self.published = 0
+        """Profiles that this filling has published; none if the sample was there already."""
 
     async def introduce_people(self) -> None:
         """The lead enters the desk, so that mail reaches those who have not signed in yet."""
@@ -64,7 +69,8 @@ class Desk:
             key = hashlib.sha256(f"{sample.key}/{step}".encode()).hexdigest()[:40]
             headers = {"Idempotency-Key": key} | ({} if etag is None else {"If-Match": etag})
             answer = await self._registry.post(path, principal=by, json=body if body else None, headers=headers)
-            return answer.json() | {"etag": answer.headers.get("etag")}
+            repeated = "idempotency-replayed" in answer.headers
+            return answer.json() | {"etag": answer.headers.get("etag"), "repeated": repeated}
 
         actor = await post("actor", "/api/v1/actors", accept_duplicate=True, **sample.actor)
         await post("contact", f"/api/v1/actors/{actor['id']}/contacts", **sample.contact)
@@ -73,7 +79,7 @@ class Desk:
         profile = await post("profile", "/api/v1/profiles", actor_id=actor["id"], **sample.profile)
         path = f"/api/v1/profiles/{profile['id']}"
         submitted = await post("submission", f"{path}/submission", etag=profile["etag"])
-        await post(
+        decided = await post(
             "review",
             f"{path}/review",
             by=reviewer,
@@ -81,10 +87,27 @@ class Desk:
             decision="publish",
             rubric=dict.fromkeys(_RUBRIC, True),
         )
+        self.published += not decided["repeated"]
+
+    async def heard_of_it(self) -> bool:
+        """Whether the broker and the reviewer were told of every profile of this filling, by mail too."""
+        for key in ("broker", "reviewer"):
+            person = _principal(self.people[key])
+            told = (await self._notify.get("/api/v1/notices/unseen", principal=person)).json()
+            mails = await self._notify.get("/api/v1/deliveries", principal=person, params={"state": "sent"})
+            if min(told["unseen"], mails.json()["total"]) < self.published:
+                return False
+        return True
+
+    async def put_aside(self) -> None:
+        """The desk has seen what the filling told it."""
+        for key in ("broker", "reviewer"):
+            await self._notify.post("/api/v1/notices/seen", principal=_principal(self.people[key]), json={})
 
     async def close(self) -> None:
         await self._registry.close()
         await self._cases.close()
+        await self._notify.close()
 
 
 class SampleRefused(Exception):

@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 
 from tibs_chassis.regions import Regions
+from tibs_chassis.testing import eventually
 from tibs_devstack.parts.base import MissingPart
 from tibs_devstack.people import people_of
 from tibs_devstack.places import default_state_dir
@@ -316,11 +317,11 @@ class Story:
     def _heard(self, *people: tuple[str, str]) -> None:
         for code, key in people:
             visitor = self._visitors[code, key]
-            page = visitor.until("/notices", lambda page: page.all("[data-notice]"), what="a notice")
+            page = visitor.until("/notices?seen=false", lambda page: page.all("[data-notice]"), what="a notice")
             address = visitor.person.email
             mails = self._wait_for_mail(address)
             self._step(
-                f"{visitor.person.name}: {len(page.all('[data-notice]'))} notices, "
+                f"{visitor.person.name}: {len(page.all('[data-notice]'))} new notices, "
                 f"{len(mails)} mails, the last: {mails[-1]['subject']}"
             )
 
@@ -362,6 +363,7 @@ def _desks(folder: StateFolder, state: StackState, regions: Regions) -> dict[str
             node_key=folder.path / "keys" / code / "node.jwk",
             registry_url=region.services["registry"].url,
             cases_url=region.services["cases"].url,
+            notify_url=region.services["notify"].url,
         )
         for code, region in state.regions.items()
     }
@@ -374,10 +376,21 @@ async def fill(folder: StateFolder, state: StackState, say: Callable[[str], None
     try:
         began = time.monotonic()
         count = await seed(desks, regions=regions)
+        if any(desk.published for desk in desks.values()):
+            await _put_aside(desks, mails=state.parts["mail"].page or "")
         say(f"\nThe sample: {count} organisations from public stories ({time.monotonic() - began:.1f} s)\n")
     finally:
         for desk in desks.values():
             await desk.close()
+
+
+async def _put_aside(desks: Mapping[str, Desk], *, mails: str) -> None:
+    """Nobody should have to look for the story's notices and mails among those of the filling."""
+    for desk in desks.values():
+        await eventually(desk.heard_of_it, within=120, what="the desk to hear of the sample")
+        await desk.put_aside()
+    async with httpx.AsyncClient(trust_env=False) as client:
+        (await client.delete(f"{mails}/api/mails")).raise_for_status()
 
 
 def _told(folder: StateFolder, state: StackState, say: Callable[[str], None]) -> Told:
