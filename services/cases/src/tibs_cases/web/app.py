@@ -72,7 +72,7 @@ def create_workbench(
     app.state.node = node
     app.state.settings = settings
     app.state.access = PAGES
-    app.state.cookie = Cookie(secure=secure)
+    app.state.cookie = Cookie(secure=secure, region=node.region)
     app.state.flow = FlowCookie(settings)
     app.state.provider = Provider(settings)
     app.state.limiter = Limiter(per_minute=STARTS_PER_MINUTE)

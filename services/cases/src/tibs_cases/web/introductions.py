@@ -359,4 +359,3 @@ async def assignment(request: Request, introduction_id: UUID, session: Session) 
         broker=form.text("broker"),
     )
     return go(f"/introductions/{introduction_id}")
-

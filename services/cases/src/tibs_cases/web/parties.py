@@ -64,7 +64,7 @@ def parties(half: Introduction, known: Known) -> list[Party]:
             region=known.home_region,
             icon="user-circle",
             name=_broker(known, ours=home),
-            hint=known.own_desk if home else known.other_desk,
+            hint=_desk(known, ours=home),
             knows=[(True, gettext("its own client")), (True, gettext("the other broker")), (introduced, met[0][1])],
             todo=None if ended or half.consented else gettext("Record the client's yes"),
             done=half.consented is not None,
@@ -76,7 +76,7 @@ def parties(half: Introduction, known: Known) -> list[Party]:
             region=known.counterpart_region,
             icon="user-circle",
             name=_broker(known, ours=not home),
-            hint=known.other_desk if home else known.own_desk,
+            hint=_desk(known, ours=not home),
             knows=[(True, gettext("its own client")), (True, gettext("the other broker")), (introduced, met[0][1])],
             todo=None if ended or half.accepted else _broker_todo(half),
             done=half.accepted is not None,
@@ -107,6 +107,12 @@ def _broker(known: Known, *, ours: bool) -> str | None:
     if ours:
         return known.own_broker
     return known.other_contact.broker if known.other_contact else known.other_desk
+
+
+def _desk(known: Known, *, ours: bool) -> str:
+    """The broker's organisation, unless it already stands there instead of a name."""
+    desk = known.own_desk if ours else known.other_desk
+    return "" if _broker(known, ours=ours) == desk else desk
 
 
 def _broker_todo(half: Introduction) -> str:

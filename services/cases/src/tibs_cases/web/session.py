@@ -24,13 +24,17 @@ _SECRET_BYTES = 32
 
 @dataclass(frozen=True)
 class Cookie:
-    """The session's cookie. With https its name forbids any other host or path to set it."""
+    """The session's cookie. With https its name forbids any other host or path to set it.
+
+    Without it, as on one's own machine, the region is in the name: browsers keep one jar for all ports of a host.
+    """
 
     secure: bool
+    region: str
 
     @property
     def name(self) -> str:
-        return "__Host-tibs" if self.secure else "tibs"
+        return "__Host-tibs" if self.secure else f"tibs-{self.region}"
 
     def read(self, request: Request) -> str | None:
         return request.cookies.get(self.name)

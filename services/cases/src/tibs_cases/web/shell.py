@@ -14,8 +14,8 @@ from tibs_cases.promises.rules import Calendar, calendar
 from tibs_cases.settings import Settings
 from tibs_cases.web import words
 from tibs_cases.web.gateways import Matching, Notify, Registry
+from tibs_cases.web.i18n import LANGUAGES, speaking
 from tibs_cases.web.i18n import marked as _
-from tibs_cases.web.i18n import speaking
 from tibs_cases.web.rendering import environment
 from tibs_cases.web.session import SignedIn
 from tibs_chassis.auth import Principal, Role
@@ -23,6 +23,7 @@ from tibs_chassis.database import Database
 from tibs_chassis.regions import Region
 
 THEME_COOKIE = "tibs-theme"
+LANGUAGE_COOKIE = "tibs-language"
 
 
 @dataclass(frozen=True)
@@ -139,8 +140,9 @@ def inside(address: str | None, *, otherwise: str) -> str:
 
 
 def preferred_language(request: Request) -> str:
-    """The browser's first language, before anybody is signed in."""
-    return request.headers.get("accept-language", "en")[:2].lower()
+    """The language that was last chosen in this browser; English until one is."""
+    chosen = request.cookies.get(LANGUAGE_COOKIE, "en")
+    return chosen if chosen in LANGUAGES else "en"
 
 
 def bench(request: Request) -> Workbench:

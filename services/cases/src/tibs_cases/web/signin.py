@@ -5,6 +5,7 @@ import hashlib
 import secrets
 import time
 from collections import OrderedDict
+from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -20,7 +21,7 @@ from tibs_cases.settings import Settings
 from tibs_cases.web import session as sessions
 from tibs_cases.web.guard import PageRoute, signed_in_by
 from tibs_cases.web.i18n import LANGUAGES
-from tibs_cases.web.shell import bench, go, inside
+from tibs_cases.web.shell import LANGUAGE_COOKIE, bench, go, inside, preferred_language
 from tibs_chassis.auth import PEOPLE, Principal, principal_of
 from tibs_chassis.log import logger
 
@@ -244,7 +245,8 @@ async def finish_sign_in(request: Request, state: str = "", code: str = "", erro
     cookie: sessions.Cookie = request.app.state.cookie
     async with workbench.database.transaction() as session:
         await remember_person(session, principal=principal)
-        token = await sessions.begin(session, principal=principal, replaces=cookie.read(request))
+        reader = replace(principal, language=preferred_language(request))
+        token = await sessions.begin(session, principal=reader, replaces=cookie.read(request))
     response = go(held["goal"])
     cookie.write(response, token)
     flow.clear(response, state=state)
@@ -256,9 +258,7 @@ def _known(principal: Principal) -> Principal:
         raise SignInRefused(
             "Your account has no role at this region's desk. Ask your lead for broker, reviewer or analyst."
         )
-    if principal.language not in LANGUAGES:
-        return Principal(**{**principal.__dict__, "language": "en"})
-    return principal
+    return principal if principal.language in LANGUAGES else replace(principal, language="en")
 
 
 @leaving.post("/sign-out", name="sign_out")
@@ -280,4 +280,7 @@ async def choose_language(
     if language in LANGUAGES:
         async with bench(request).database.transaction() as session:
             await sessions.speak(session, signed_in=await signed_in_by(request), language=language)
-    return go(inside(next, otherwise="/today"))
+    response = go(inside(next, otherwise="/today"))
+    if language in LANGUAGES:
+        response.set_cookie(LANGUAGE_COOKIE, language, max_age=31_536_000, path="/", samesite="lax", httponly=True)
+    return response

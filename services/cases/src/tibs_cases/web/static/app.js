@@ -254,8 +254,9 @@ byId("sign-out")?.addEventListener("submit", () => {
 function reveal(control) {
   for (const part of document.querySelectorAll(`[data-shown-for^="${CSS.escape(control.name)}="]`)) {
     const wanted = part.dataset.shownFor.slice(control.name.length + 1).split(",");
-    const chosen = document.querySelector(`[name="${CSS.escape(control.name)}"]:checked`) ?? control;
-    part.hidden = !wanted.includes(chosen.value);
+    const radio = control.type === "radio";
+    const chosen = radio ? control.form.querySelector(`[name="${CSS.escape(control.name)}"]:checked`) : control;
+    part.hidden = !wanted.includes(chosen?.value);
   }
 }
 for (const control of document.querySelectorAll("[data-reveals]")) {
@@ -271,7 +272,7 @@ document.addEventListener("input", (event) => {
 for (const list of document.querySelectorAll("details.picked")) {
   const told = list.querySelector("[data-chosen]");
   const tell = () => {
-    const names = [...list.querySelectorAll("input:checked")].map((box) => box.parentElement.innerText.trim());
+    const names = [...list.querySelectorAll("input:checked")].map((box) => box.parentElement.textContent.trim());
     told.textContent = names.length ? names.join(", ") : told.dataset.chosen;
   };
   list.addEventListener("change", tell);
@@ -336,6 +337,10 @@ document.addEventListener("click", (event) => {
   if (!row) return;
   for (const other of document.querySelectorAll(".match-item.is-current")) other.classList.remove("is-current");
   row.classList.add("is-current");
+});
+document.addEventListener("htmx:afterSettle", (event) => {
+  const shown = event.target.id === "compare" && event.target.getBoundingClientRect();
+  if (shown && shown.top > innerHeight - 160) event.target.scrollIntoView({ block: "start" });
 });
 
 const off = byId("keys-off");
