@@ -5,7 +5,7 @@ Every request carries an idempotency key of its own, so filling twice changes no
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from tibs_chassis.client import ServiceClient
 from tibs_chassis.problems import Problem
 from tibs_chassis.regions import Regions
 from tibs_chassis.tokens import TokenMinter
+from tibs_contracts.topics import SERVICES
 from tibs_devstack.people import Person, people_of
 from tibs_devstack.sample import STORY, Sample, organisations, partners_of
 
@@ -43,14 +44,13 @@ def _principal(person: Person) -> Principal:
 class Desk:
     """A region's people at the interfaces of its services."""
 
-    def __init__(
-        self, *, region: str, regions: Regions, node_key: Path, registry_url: str, cases_url: str, notify_url: str
-    ) -> None:
+    def __init__(self, *, region: str, regions: Regions, node_key: Path, urls: Mapping[str, str]) -> None:
+        """`urls` are those of the region's services by name."""
         self.people = {person.key: person for person in people_of(regions[region])}
-        self._minter = TokenMinter(region=region, key_file=node_key)
-        self._registry = ServiceClient(registry_url, audience="registry", minter=self._minter, timeout=30.0)
-        self._cases = ServiceClient(cases_url, audience="cases", minter=self._minter, timeout=30.0)
-        self._notify = ServiceClient(notify_url, audience="notify", minter=self._minter, timeout=30.0)
+        minter = TokenMinter(region=region, key_file=node_key)
+        self._registry, self._matching, self._cases, self._notify = (
+            ServiceClient(urls[name], audience=name, minter=minter, timeout=30.0) for name in SERVICES
+        )
         self.published = 0
         """Profiles that this filling has published; none if the sample was there already."""
 
@@ -89,6 +89,12 @@ class Desk:
         )
         self.published += not decided["repeated"]
 
+    async def has_compared(self, count: int) -> bool:
+        """Whether the region's matching holds so many profiles of all regions, with nothing left to read."""
+        broker = _principal(self.people["broker"])
+        index = (await self._matching.get("/api/v1/index", principal=broker)).json()
+        return bool(index["profiles"] >= count and not index["waiting"])
+
     async def heard_of_it(self) -> bool:
         """Whether the broker and the reviewer were told of every profile of this filling, by mail too."""
         for key in ("broker", "reviewer"):
@@ -105,9 +111,8 @@ class Desk:
             await self._notify.post("/api/v1/notices/seen", principal=_principal(self.people[key]), json={})
 
     async def close(self) -> None:
-        await self._registry.close()
-        await self._cases.close()
-        await self._notify.close()
+        for client in (self._registry, self._matching, self._cases, self._notify):
+            await client.close()
 
 
 class SampleRefused(Exception):

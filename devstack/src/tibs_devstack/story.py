@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -361,9 +362,7 @@ def _desks(folder: StateFolder, state: StackState, regions: Regions) -> dict[str
             region=code,
             regions=regions,
             node_key=folder.path / "keys" / code / "node.jwk",
-            registry_url=region.services["registry"].url,
-            cases_url=region.services["cases"].url,
-            notify_url=region.services["notify"].url,
+            urls={name: service.url for name, service in region.services.items()},
         )
         for code, region in state.regions.items()
     }
@@ -376,7 +375,11 @@ async def fill(folder: StateFolder, state: StackState, say: Callable[[str], None
     try:
         began = time.monotonic()
         count = await seed(desks, regions=regions)
-        if any(desk.published for desk in desks.values()):
+        if published := sum(desk.published for desk in desks.values()):
+            for desk in desks.values():
+                await eventually(
+                    partial(desk.has_compared, published), within=120, what="matching to know the whole sample"
+                )
             await _put_aside(desks, mails=state.parts["mail"].page or "")
         say(f"\nThe sample: {count} organisations from public stories ({time.monotonic() - began:.1f} s)\n")
     finally:

@@ -64,7 +64,7 @@ def fetch() -> None:
     npm = shutil.which("npm")
     if npm is None:
         raise SystemExit("npm was not found. Install Node.js 20 or newer (Debian: apt-get install nodejs npm).")
-    subprocess.run(  # noqa: S603 - a fixed command line
+    subprocess.run(
         [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
         cwd=HERE,
         check=True,
