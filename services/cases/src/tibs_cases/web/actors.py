@@ -10,7 +10,7 @@ from tibs_cases.web.directory import Chosen, View
 from tibs_cases.web.forms import Form
 from tibs_cases.web.gateways import panel
 from tibs_cases.web.guard import PageRoute, form_key
-from tibs_cases.web.shapes import Actor
+from tibs_cases.web.shapes import Actor, Duplicate
 from tibs_cases.web.shell import bench, caller, go
 from tibs_chassis.problems import Problem
 
@@ -119,8 +119,8 @@ def _refused(request: Request, problem: Problem, *, form: Form, actor: Actor | N
     if problem.status not in REFUSED and problem.status < 500:
         raise problem
     form.refuse(problem)
-    found = problem.extensions.get("duplicates")
-    return _form(request, form=form, actor=actor, status=problem.status, duplicates=found or [])
+    found = [Duplicate.model_validate(one) for one in problem.extensions.get("duplicates", [])]
+    return _form(request, form=form, actor=actor, status=problem.status, duplicates=found)
 
 
 def _form(
@@ -129,7 +129,7 @@ def _form(
     form: Form,
     actor: Actor | None,
     status: int = 200,
-    duplicates: list[dict[str, Any]] | None = None,
+    duplicates: list[Duplicate] | None = None,
 ) -> Response:
     return bench(request).page(
         request,

@@ -185,6 +185,15 @@ class Actor(Shape):
     desk: str = ""
 
 
+class Duplicate(Shape):
+    """A record that may be the organisation that is being entered."""
+
+    actor_id: UUID
+    name: str
+    alike_in: str = ""
+    acceptable: bool = False
+
+
 class PublicActor(Shape):
     """An organisation of any region that wishes to be found."""
 

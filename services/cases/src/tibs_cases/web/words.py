@@ -204,6 +204,14 @@ FIELDS = {
     "partner_sought.task": _("Partner's task"),
 }
 
+LIKENESS = {
+    "registration_number": _("the registration number"),
+    "vat": _("the VAT number"),
+    "domain": _("the web domain"),
+    "name": _("the name"),
+    "similar_name": _("a similar name"),
+}
+
 _LISTS: dict[str, dict[str, str]] = {
     "kind": ACTOR_KINDS,
     "size": SIZES,
@@ -219,6 +227,7 @@ _LISTS: dict[str, dict[str, str]] = {
     "role": ROLES,
     "step": CASE_STEPS,
     "field": FIELDS,
+    "likeness": LIKENESS,
 }
 
 
