@@ -72,8 +72,10 @@ def candidate(number: int = 1, *, similarity: float = 0.3, shared: float = 0.2, 
     )
 
 
-def rank(*candidates: Candidate, need: Told = Told(), last: frozenset[UUID] = frozenset()) -> list[rules.Ranked]:
-    return rules.rank(candidates, need=need, languages=("en",), today=TODAY, last=last)
+def rank(
+    *candidates: Candidate, need: Told = Told(), best: int = 50, last: frozenset[UUID] = frozenset()
+) -> list[rules.Ranked]:
+    return rules.rank(candidates, need=need, languages=("en",), today=TODAY, best=best, last=last)
 
 
 def test_the_weights_of_each_number_make_one() -> None:
@@ -89,7 +91,7 @@ def test_every_compared_respect_has_a_weight() -> None:
 @given(POOLS, TOLD)
 def test_all_numbers_stay_between_0_and_100(pool: list[Candidate], need: Told) -> None:
     for one in rank(*pool, need=need):
-        assert 0 <= one.competence <= 100
+        assert 0 <= one.able.competence <= 100
         assert 0 <= one.context <= 100
         assert 0 <= one.score <= 100
 
@@ -99,6 +101,16 @@ def test_the_order_does_not_hang_on_the_order_of_finding(pool: list[Candidate], 
     shuffled = list(pool)
     chance.shuffle(shuffled)
     assert [one.candidate for one in rank(*pool, need=need)] == [one.candidate for one in rank(*shuffled, need=need)]
+
+
+@given(POOLS, TOLD, some.integers(1, 9), some.sets(some.integers(0, 7)))
+def test_who_is_not_looked_at_could_not_have_been_among_the_best(
+    pool: list[Candidate], need: Told, best: int, rejected: set[int]
+) -> None:
+    last = frozenset(one.profile_id for place, one in enumerate(pool) if place in rejected)
+    everybody = rank(*pool, need=need, best=len(pool) or 1, last=last)
+    assert len(everybody) == len(pool)
+    assert rank(*pool, need=need, best=best, last=last) == everybody[:best]
 
 
 @given(TOLD, TOLD)
@@ -135,14 +147,14 @@ def test_to_come_nearer_never_lowers_competence(pool: list[Candidate], more: flo
         similarity=first.similarity + more,
         words=first.words,
     )
-    before = {one.candidate.profile_id: one.competence for one in rank(*pool)}
-    after = {one.candidate.profile_id: one.competence for one in rank(nearer, *others)}
+    before = {one.candidate.profile_id: one.able.competence for one in rank(*pool)}
+    after = {one.candidate.profile_id: one.able.competence for one in rank(nearer, *others)}
     assert after[first.profile_id] >= before[first.profile_id] - 1e-9
 
 
 def test_nobody_gets_full_marks_for_being_the_best_of_a_bad_lot() -> None:
     [best, _] = rank(candidate(1, similarity=0.1, shared=0), candidate(2, similarity=0.02, shared=0))
-    assert best.competence < 35
+    assert best.able.competence < 35
 
 
 def test_words_are_not_expected_across_languages() -> None:
@@ -157,7 +169,7 @@ def test_words_are_not_expected_across_languages() -> None:
     )
     [first, second] = rank(candidate(2, similarity=0.4, shared=0.0), foreign)
     assert first.candidate == foreign
-    assert first.competence > second.competence
+    assert first.able.competence > second.able.competence
 
 
 def test_what_was_rejected_stands_last_however_well_it_fits() -> None:

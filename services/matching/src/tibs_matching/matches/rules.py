@@ -3,9 +3,11 @@
 Change a weight or a step only together with `RANKING_VERSION`, and for a reason that a broker would understand.
 """
 
+import heapq
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,26 +57,31 @@ def rule() -> RankingRule:
     return RankingRule(version=RANKING_VERSION, weights=weights, verdicts=VERDICT_RULE)
 
 
-@dataclass(frozen=True)
-class Ranked:
-    """A candidate in its place. The parts of competence and context go from 0 to 1, the numbers from 0 to 100."""
+@dataclass(frozen=True, slots=True)
+class Able:
+    """A candidate by what it can do. The parts go from 0 to 1, `competence` from 0 to 100."""
 
     candidate: Candidate
     meaning: float
     words: float
     sector: Facet
-    context_facets: list[Facet]
+    competence: float
     nearest: int
     """Place by meaning alone among the candidates, from 1."""
-    competence: float = field(init=False)
-    context: float = field(init=False)
-    score: float = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "competence", competence(self.meaning, self.words, self.sector))
-        object.__setattr__(self, "context", context(self.context_facets))
-        total = ORDER["competence"] * self.competence + ORDER["context"] * self.context
-        object.__setattr__(self, "score", total)
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A candidate in its place. The numbers go from 0 to 100."""
+
+    able: Able
+    facets: list[Facet]
+    context: float
+    score: float
+
+    @property
+    def candidate(self) -> Candidate:
+        return self.able.candidate
 
 
 def rank(
@@ -83,39 +90,66 @@ def rank(
     need: Told,
     languages: Collection[str],
     today: date,
+    best: int,
     last: Collection[object] = (),
 ) -> list[Ranked]:
-    """Best first. `languages` are those of the need's text; profiles in `last` come after all others."""
+    """The `best` of them, in order. `languages` are those of the need's text; profiles in `last` come after all others.
+
+    Context is looked at in the order of competence, and only as far as it could still bring somebody among the best.
+    """
+    able = sorted(_able(candidates, need=need, languages=languages), key=lambda one: -one.competence)
+    ranked: list[Ranked] = []
+    for group in (
+        [one for one in able if one.candidate.profile_id not in last],
+        [one for one in able if one.candidate.profile_id in last],
+    ):
+        wanted = best - len(ranked)
+        scores: list[float] = []
+        found: list[Ranked] = []
+        for one in group:
+            if len(scores) >= wanted and (wanted <= 0 or _score(one.competence, 100) < scores[0]):
+                break
+            seen = facets(need, one.candidate.told, published_on=one.candidate.published_at.date(), today=today)
+            around = context(seen)
+            found.append(Ranked(able=one, facets=seen, context=around, score=_score(one.competence, around)))
+            heapq.heappush(scores, found[-1].score)
+            if len(scores) > wanted:
+                heapq.heappop(scores)
+        ranked += sorted(found, key=_place)[: max(wanted, 0)]
+    return ranked
+
+
+def _able(candidates: Sequence[Candidate], *, need: Told, languages: Collection[str]) -> list[Able]:
     by_meaning = sorted(candidates, key=lambda one: (-one.similarity, one.profile_id))
-    place = {one.profile_id: number for number, one in enumerate(by_meaning, start=1)}
     full = max(FULL_MEANING, by_meaning[0].similarity) if by_meaning else FULL_MEANING
-    ranked = []
-    for one in candidates:
+    found = []
+    for nearest, one in enumerate(by_meaning, start=1):
         meaning = _clamped(one.similarity / full)
         words = _clamped(one.words / FULL_WORDS)
         if one.language not in languages:
             # Nobody can expect the words of one language in another: there the meaning speaks for them.
             words = max(words, meaning)
-        ranked.append(
-            Ranked(
+        sector = sector_fit(need, one.told)
+        found.append(
+            Able(
                 candidate=one,
                 meaning=meaning,
                 words=words,
-                sector=sector_fit(need, one.told),
-                context_facets=facets(need, one.told, published_on=one.published_at.date(), today=today),
-                nearest=place[one.profile_id],
+                sector=sector,
+                competence=competence(meaning, words, sector),
+                nearest=nearest,
             )
         )
-    return sorted(
-        ranked,
-        key=lambda one: (
-            one.candidate.profile_id in last,
-            -one.score,
-            -one.competence,
-            -one.candidate.published_at.timestamp(),
-            one.candidate.profile_id,
-        ),
-    )
+    return found
+
+
+def _score(able: float, around: float) -> float:
+    return ORDER["competence"] * able + ORDER["context"] * around
+
+
+def _place(one: Ranked) -> tuple[float, float, float, UUID]:
+    candidate = one.candidate
+    return -one.score, -one.able.competence, -candidate.published_at.timestamp(), candidate.profile_id
 
 
 def competence(meaning: float, words: float, sector: Facet) -> float:
@@ -148,7 +182,7 @@ def why_not(one: Ranked) -> str | None:
     """What costs a candidate most, and the smallest change that would mend it; None if nothing stands in the way."""
     costs = [
         (CONTEXT[found.kind] * (1 - found.score), found)
-        for found in one.context_facets
+        for found in one.facets
         if found.score is not None and found.change is not None
     ]
     costly = [(cost, found) for cost, found in costs if cost >= NEAR_MISS]

@@ -20,8 +20,8 @@ from tibs_matching.matches.facets import answering
 from tibs_matching.matches.model import Candidate
 from tibs_matching.matches.question import Question, told_of
 
-POOL = 120
-"""How many are taken from either way of searching; their union is ranked."""
+POOL = 100
+"""How many are taken from either way of searching, twice as many as one answer may hold; their union is ranked."""
 TELLING = 24
 """How many of a need's words are searched, the rarest first."""
 HITS = 6_000

@@ -16,6 +16,7 @@ from tibs_matching.index import service as index
 from tibs_matching.matches import rules, search
 from tibs_matching.matches.model import (
     Agreement,
+    Candidate,
     Exposure,
     Match,
     MatchAnswer,
@@ -57,8 +58,14 @@ async def find(
         words=words,
     )
     given = await verdicts.of_need(session, need_id=question.need_id) if question.need_id is not None else []
-    ranked = rules.rank(found, need=question.told, languages=question.languages, today=today, last=turned_down(given))
-    top = ranked[: request.limit]
+    top = rules.rank(
+        found,
+        need=question.told,
+        languages=question.languages,
+        today=today,
+        best=request.limit,
+        last=turned_down(given),
+    )
     shown = await search.shown(session, ids=[one.candidate.profile_id for one in top], words=words)
     eligible = await search.eligible_by_region(session, scope=scope)
     total = sum(eligible.values())
@@ -71,7 +78,7 @@ async def find(
                 profile=profile.profile,
                 region=one.candidate.region,
                 score=round(one.score),
-                competence=round(one.competence),
+                competence=round(one.able.competence),
                 context=round(one.context),
                 reasons=reasons(one, shared=profile.words, compared=total),
                 passages=rules.pairs(
@@ -89,7 +96,7 @@ async def find(
         candidates=total,
         took_ms=round((time.perf_counter() - started) * 1000, 1),
         ranking=rules.rule(),
-        exposure=exposure(eligible, compared=ranked, shown=top),
+        exposure=exposure(eligible, compared=found, shown=top),
         items=items,
     )
 
@@ -108,10 +115,10 @@ def reasons(one: Ranked, *, shared: Sequence[str], compared: int) -> list[Reason
     found = [
         Reason(
             kind=ReasonKind.MEANING,
-            text=f"What it says is the {ordinal(one.nearest)} nearest to the need of {compared} profiles compared."
-            if one.nearest > 1
+            text=f"What it says is the {ordinal(one.able.nearest)} nearest to the need of {compared} profiles compared."
+            if one.able.nearest > 1
             else f"What it says is nearest to the need of {compared} profiles compared.",
-            agreement=_degree(one.meaning),
+            agreement=_degree(one.able.meaning),
         )
     ]
     if shared:
@@ -120,22 +127,22 @@ def reasons(one: Ranked, *, shared: Sequence[str], compared: int) -> list[Reason
             Reason(
                 kind=ReasonKind.WORDS,
                 text=f"It shares the telling words {listed(named)}." if len(named) > 1 else f"It shares “{named[0]}”.",
-                agreement=_degree(one.words),
+                agreement=_degree(one.able.words),
                 values=named,
             )
         )
     found += [
         Reason(kind=facet.kind, text=facet.text, agreement=facet.agreement, values=list(facet.values))
-        for facet in [one.sector, *one.context_facets]
+        for facet in [one.able.sector, *one.facets]
         if facet.score is not None
     ]
     order = list(Agreement)
     return sorted(found, key=lambda reason: order.index(reason.agreement))
 
 
-def exposure(eligible: dict[str, int], *, compared: Sequence[Ranked], shown: Sequence[Ranked]) -> list[Exposure]:
+def exposure(eligible: dict[str, int], *, compared: Sequence[Candidate], shown: Sequence[Ranked]) -> list[Exposure]:
     """How each region fared."""
-    ranked = Counter(one.candidate.region for one in compared)
+    ranked = Counter(one.region for one in compared)
     top = Counter(one.candidate.region for one in shown)
     return [
         Exposure(region=region, eligible=count, compared=ranked[region], shown=top[region])
