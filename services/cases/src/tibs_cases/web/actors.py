@@ -10,6 +10,7 @@ from tibs_cases.web.directory import Chosen, View
 from tibs_cases.web.forms import Form
 from tibs_cases.web.gateways import panel
 from tibs_cases.web.guard import PageRoute, form_key
+from tibs_cases.web.i18n import gettext
 from tibs_cases.web.shapes import Actor, Duplicate
 from tibs_cases.web.shell import bench, caller, go
 from tibs_chassis.problems import Problem
@@ -120,6 +121,8 @@ def _refused(request: Request, problem: Problem, *, form: Form, actor: Actor | N
         raise problem
     form.refuse(problem)
     found = [Duplicate.model_validate(one) for one in problem.extensions.get("duplicates", [])]
+    if found:
+        form.problem = gettext("The organisation may be here already. Look at the record that is named below.")
     return _form(request, form=form, actor=actor, status=problem.status, duplicates=found)
 
 

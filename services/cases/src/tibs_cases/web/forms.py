@@ -91,11 +91,12 @@ class Form:
 
     # ------------------------------------------------------------ refusals
 
-    def refuse(self, problem: Problem) -> None:
-        """Takes over what a service found wrong: each reason goes to its field."""
+    def refuse(self, problem: Problem, *, names: Iterable[str] = ()) -> None:
+        """Takes over what a service found wrong: each reason goes to its field. `names` are fields left unticked."""
+        known = {**dict.fromkeys(names, ()), **self._values}
         self.problem = problem.detail or problem.title
         for error in problem.errors:
-            self.errors.setdefault(field_of(error, known=self._values), []).append(_sentence(error))
+            self.errors.setdefault(field_of(error, known=known), []).append(_sentence(error))
 
     def require(self, names: Iterable[tuple[str, str]]) -> None:
         """Fields that the workbench itself cannot do without."""

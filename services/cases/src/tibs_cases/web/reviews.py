@@ -10,6 +10,7 @@ from tibs_cases.web.actors import REFUSED
 from tibs_cases.web.forms import Form
 from tibs_cases.web.gateways import panel
 from tibs_cases.web.guard import PageRoute, form_key
+from tibs_cases.web.i18n import gettext
 from tibs_cases.web.i18n import marked as _
 from tibs_cases.web.profiles import desk_names
 from tibs_cases.web.shell import bench, caller, go
@@ -82,6 +83,10 @@ async def decide(request: Request, profile_id: UUID) -> Response:
             if form.text(f"comments.{field}")
         ],
     }
+    unjudged = [judged.code for judged in RUBRIC if judged.code not in body["rubric"]]
+    if body["decision"] == "publish" and unjudged:
+        form.require((f"rubric.{code}", gettext("Say yes or no.")) for code in unjudged)
+        return await _page(request, profile_id, form=form, status=422)
     try:
         await bench(request).registry.move_profile(
             caller(request),
@@ -94,7 +99,7 @@ async def decide(request: Request, profile_id: UUID) -> Response:
     except Problem as problem:
         if problem.status not in REFUSED:
             raise
-        form.refuse(problem)
+        form.refuse(problem, names=[f"rubric.{judged.code}" for judged in RUBRIC])
         return await _page(request, profile_id, form=form, status=problem.status)
     return go(f"/profiles/{profile_id}")
 
