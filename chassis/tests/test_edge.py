@@ -25,7 +25,7 @@ from tibs_chassis.tokens import TokenMinter
 pytestmark = pytest.mark.integration
 
 router = APIRouter(prefix="/api/v1", route_class=EdgeRoute)
-Note = prose(50)
+Note = Annotated[str, *prose(50)]
 
 
 class ThingIn(Input):

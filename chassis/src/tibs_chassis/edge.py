@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request, Response
@@ -172,6 +172,15 @@ async def _session(request: Request) -> AsyncSession:
 
 Session = Annotated[AsyncSession, Depends(_session)]
 """The session of the request's unit of work."""
+
+
+async def _committed(request: Request) -> AsyncIterator[AsyncSession]:
+    async with request.app.state.database.transaction() as session:
+        yield session
+
+
+AuditedRead = Annotated[AsyncSession, Depends(_committed, scope="function")]
+"""The session of a read that leaves an audit record: committed before the answer, so that none is seen unrecorded."""
 
 
 def etag(version: int) -> dict[str, str]:

@@ -31,24 +31,18 @@ def _one_line(value: str) -> str:
     return value
 
 
-def line(max_length: int, *, min_length: int = 1) -> Any:
-    """A type for one line of text of at most `max_length` characters."""
-    return Annotated[
-        str,
-        StringConstraints(min_length=min_length, max_length=max_length),
-        BeforeValidator(_clean),
-        AfterValidator(_one_line),
-    ]
+def line(max_length: int, *, min_length: int = 1) -> tuple[Any, ...]:
+    """What makes a `str` one line of at most `max_length` characters: `Annotated[str, *line(80)]`."""
+    length = StringConstraints(min_length=min_length, max_length=max_length)
+    return length, BeforeValidator(_clean), AfterValidator(_one_line)
 
 
-def prose(max_length: int, *, min_length: int = 0) -> Any:
-    """A type for text of several lines, of at most `max_length` characters."""
-    return Annotated[str, StringConstraints(min_length=min_length, max_length=max_length), BeforeValidator(_clean)]
+def prose(max_length: int, *, min_length: int = 0) -> tuple[Any, ...]:
+    """What makes a `str` text of several lines, of at most `max_length` characters: `Annotated[str, *prose(500)]`."""
+    return StringConstraints(min_length=min_length, max_length=max_length), BeforeValidator(_clean)
 
 
-Line = Annotated[
-    str, StringConstraints(min_length=1, max_length=200), BeforeValidator(_clean), AfterValidator(_one_line)
-]
+Line = Annotated[str, *line(200)]
 """One line, 1 to 200 characters."""
 
 

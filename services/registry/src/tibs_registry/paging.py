@@ -11,25 +11,16 @@ from fastapi import Query
 from pydantic import TypeAdapter, ValidationError
 
 from tibs_chassis.problems import FieldError, Problem
-from tibs_chassis.text import Line, Output
+from tibs_chassis.text import Line
 from tibs_registry.values import at_most
 
 T = TypeVar("T")
 K = TypeVar("K")
 
-Limit = Annotated[int, Query(ge=1, le=100)]
 Cursor = Annotated[str | None, Query(max_length=1000)]
 Search = Annotated[
     Annotated[Line, at_most(200)] | None, Query(description="words, of which each must be there as a beginning")
 ]
-
-
-class Page(Output, Generic[T]):
-    """One page of a list. `next` is the cursor of the following page, `total` counts all pages."""
-
-    items: list[T]
-    next: str | None = None
-    total: int | None = None
 
 
 def cursor_of(*parts: str) -> str:

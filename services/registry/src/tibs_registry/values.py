@@ -3,29 +3,14 @@
 import re
 from collections.abc import Callable
 from datetime import date
-from typing import Annotated, TypeVar
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import pycountry
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, Field
 
 from tibs_chassis import clock
 from tibs_chassis.text import Line, line, prose
-from tibs_contracts.codes import OpenCode
-
-C = TypeVar("C", bound=OpenCode)
-T = TypeVar("T")
-
-
-def _listed(value: C) -> C:
-    if value.name == "UNKNOWN":
-        codes = [code.value for code in type(value) if code.name != "UNKNOWN"]
-        raise ValueError(f"should be one of {', '.join(codes)}")
-    return value
-
-
-def _once_each(values: list[T]) -> list[T]:
-    return list(dict.fromkeys(values))
 
 
 def at_most(length: int) -> AfterValidator:
@@ -81,23 +66,11 @@ def _not_later_than_today(value: date) -> date:
     return value
 
 
-def _not_in_the_future(value: AwareDatetime) -> AwareDatetime:
-    if value > clock.now():
-        raise ValueError("should not lie in the future")
-    return value
-
-
-Known = Annotated[C, AfterValidator(_listed)]
-"""A code that is on the list; what a reader would take for `unknown` is refused."""
-
-Each = Annotated[list[T], AfterValidator(_once_each)]
-"""A list in which nothing stands twice."""
-
 Short = Annotated[Line, at_most(80)]
-Prose = Annotated[str, *prose(20_000).__metadata__]
+Prose = Annotated[str, *prose(20_000)]
 """Text of several lines. Far above every limit of ours: those are configured, and checked by the rules."""
 
-MaybeLine = Annotated[str, *line(1000, min_length=0).__metadata__]
+MaybeLine = Annotated[str, *line(1000, min_length=0)]
 """One line, or nothing yet. How long it may be is for the rules too."""
 
 Country = Annotated[Line, AfterValidator(_country)]
@@ -121,4 +94,3 @@ NutsVersion = Annotated[Line, AfterValidator(_fits(r"2003|2006|2010|2013|2016|20
 Sdg = Annotated[int, Field(ge=1, le=17)]
 Year = Annotated[int, Field(ge=1000, le=2200)]
 PastDate = Annotated[date, AfterValidator(_not_later_than_today)]
-PastMoment = Annotated[AwareDatetime, AfterValidator(_not_in_the_future)]

@@ -17,13 +17,9 @@ from tibs_cases.values import (
     Country,
     Cursor,
     Description,
-    Each,
     Here,
-    Known,
     Language,
-    Limit,
     Note,
-    Page,
     PersonId,
     Short,
     Summary,
@@ -33,6 +29,7 @@ from tibs_cases.values import (
 from tibs_chassis.auth import Caller
 from tibs_chassis.edge import EdgeRoute, IfMatch, Session, etag
 from tibs_chassis.text import Input, Line, Output
+from tibs_chassis.values import Each, Known, Limit, Page
 from tibs_contracts.codes import ActorKind, ClosingReason, ProfileType, Sector, SizeClass
 from tibs_contracts.events import AnonymousClient, PromiseState
 

@@ -8,11 +8,12 @@ from pydantic import AfterValidator, StringConstraints
 
 from tibs_cases.desk import service
 from tibs_cases.desk.model import Person
-from tibs_cases.values import Each, Here, Language, Page, PersonId
+from tibs_cases.values import Here, Language, PersonId
 from tibs_chassis.auth import Caller, Role
 from tibs_chassis.edge import EdgeRoute, Session, etag
 from tibs_chassis.problems import FieldError, Problem
 from tibs_chassis.text import Input, Line, Output
+from tibs_chassis.values import Each, Page
 
 router = APIRouter(prefix="/api/v1/people", tags=["people"], route_class=EdgeRoute)
 

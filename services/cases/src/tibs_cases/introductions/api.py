@@ -12,26 +12,13 @@ from tibs_cases.introductions.gateway import RegistryGateway
 from tibs_cases.introductions.model import Direction, Introduction
 from tibs_cases.introductions.rules import Delivery, IntroductionState, Move
 from tibs_cases.introductions.service import ClientYes
-from tibs_cases.values import (
-    AuditedRead,
-    Cursor,
-    Here,
-    Known,
-    Language,
-    Limit,
-    Note,
-    Page,
-    PastMoment,
-    PersonId,
-    Short,
-    Words,
-    next_cursor,
-)
+from tibs_cases.values import Cursor, Here, Language, Note, PersonId, Short, Words, next_cursor
 from tibs_chassis import clock
 from tibs_chassis.auth import Caller
-from tibs_chassis.edge import EdgeRoute, Session, etag
+from tibs_chassis.edge import AuditedRead, EdgeRoute, Session, etag
 from tibs_chassis.problems import Invalid
 from tibs_chassis.text import Input, Output
+from tibs_chassis.values import Known, Limit, Page, PastMoment
 from tibs_contracts.codes import ConsentMethod, DeclineReason
 from tibs_contracts.events import DisclosedContact, Side
 

@@ -10,10 +10,11 @@ from tibs_cases.cases.service import case_for
 from tibs_cases.introductions.service import half_for
 from tibs_cases.timeline import service
 from tibs_cases.timeline.model import Entry, EntryKind
-from tibs_cases.values import Cursor, Here, Limit, Page, next_cursor
+from tibs_cases.values import Cursor, Here, next_cursor
 from tibs_chassis.auth import Caller
 from tibs_chassis.edge import EdgeRoute, Session
 from tibs_chassis.text import Input, Output
+from tibs_chassis.values import Limit, Page
 
 router = APIRouter(prefix="/api/v1", tags=["timeline"], route_class=EdgeRoute)
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from tibs_chassis.text import Input, Output
+from tibs_chassis.values import Known
 from tibs_contracts.codes import (
     ActorKind,
     Cooperation,
@@ -21,7 +22,7 @@ from tibs_contracts.codes import (
     TransS3,
 )
 from tibs_contracts.events import ProfilePublished
-from tibs_matching.values import Countries, Keywords, Known, Languages, Prose, RegionCodes, Summary, Title, Words
+from tibs_matching.values import Countries, Keywords, Languages, Prose, RegionCodes, Summary, Title, Words
 from tibs_matching.verdicts.model import VerdictAnswer
 
 

@@ -9,9 +9,10 @@ from sqlalchemy import Index, Text
 from sqlmodel import Field as Column
 
 from tibs_chassis.text import Input, Output
+from tibs_chassis.values import Known
 from tibs_contracts.codes import OpenCode
 from tibs_matching.tables import Table, moment
-from tibs_matching.values import Known, Summary
+from tibs_matching.values import Summary
 
 
 class Judgement(OpenCode):

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Query, Response
 from tibs_chassis.auth import Caller
 from tibs_chassis.edge import EdgeRoute, IfMatch, Session, etag
 from tibs_chassis.text import Output
+from tibs_chassis.values import Known, Limit, Page
 from tibs_contracts.codes import ActorKind, Sector, SizeClass
 from tibs_registry.actors import service
 from tibs_registry.actors.model import Actor, ActorEntry
-from tibs_registry.paging import Cursor, Limit, Page, Search
-from tibs_registry.values import Known
+from tibs_registry.paging import Cursor, Search
 from tibs_registry.wiring import Here
 
 router = APIRouter(prefix="/api/v1/actors", tags=["actors"], route_class=EdgeRoute)

@@ -9,12 +9,11 @@ from sqlalchemy import Index, text
 from sqlmodel import Field as Column
 
 from tibs_chassis.text import Input, Line
+from tibs_chassis.values import Each, Known
 from tibs_contracts.codes import ActorKind, Sector, SizeClass
 from tibs_registry.tables import Code, Codes, Table, moment, words
 from tibs_registry.values import (
     Country,
-    Each,
-    Known,
     Language,
     NutsCode,
     NutsVersion,

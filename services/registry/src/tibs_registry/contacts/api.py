@@ -6,13 +6,12 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from tibs_chassis.auth import Caller
-from tibs_chassis.edge import EdgeRoute, IfMatch, Session, etag
+from tibs_chassis.edge import AuditedRead, EdgeRoute, IfMatch, Session, etag
 from tibs_chassis.text import Output
+from tibs_chassis.values import Page
 from tibs_contracts.codes import ConsentMethod
 from tibs_registry.contacts import service
 from tibs_registry.contacts.model import Basis, ConsentEntry, Contact, ContactConsent, ContactEntry
-from tibs_registry.paging import Page
-from tibs_registry.wiring import AuditedRead
 
 router = APIRouter(prefix="/api/v1/actors/{actor_id}/contacts", tags=["contacts"], route_class=EdgeRoute)
 

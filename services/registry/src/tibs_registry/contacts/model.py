@@ -10,9 +10,10 @@ from sqlalchemy import ForeignKey
 from sqlmodel import Field as Column
 
 from tibs_chassis.text import Input, Line
+from tibs_chassis.values import Known, PastMoment
 from tibs_contracts.codes import ConsentMethod
 from tibs_registry.tables import Code, Table, moment
-from tibs_registry.values import Email, Known, Language, PastMoment, Phone, Short, at_most
+from tibs_registry.values import Email, Language, Phone, Short, at_most
 
 
 class Basis(StrEnum):

@@ -8,11 +8,11 @@ from fastapi import APIRouter, Query
 
 from tibs_chassis.edge import EdgeRoute, Session
 from tibs_chassis.text import Output
+from tibs_chassis.values import Known, Limit, Page
 from tibs_contracts.codes import ActorKind, ProfileType, RegionCode, Sector
 from tibs_registry.directory import service
 from tibs_registry.directory.model import DirectoryActor, DirectoryProfile, PublicActor, PublicProfile
-from tibs_registry.paging import Cursor, Limit, Page, Search
-from tibs_registry.values import Known
+from tibs_registry.paging import Cursor, Search
 
 router = APIRouter(prefix="/api/v1/directory", tags=["directory"], route_class=EdgeRoute)
 

@@ -12,13 +12,14 @@ from fastapi import APIRouter, Query, Response
 from tibs_chassis.auth import Caller, Principal
 from tibs_chassis.edge import EdgeRoute, IfMatch, Session, etag
 from tibs_chassis.text import Input, Output
+from tibs_chassis.values import Known, Limit, Page
 from tibs_contracts.codes import Cooperation, IprStatus, ProfileType, Sector, Stage, TransS3
 from tibs_contracts.events.registry import AnonymousClient, PartnerSought, ProfileState, ResearchCall
-from tibs_registry.paging import Cursor, Limit, Page
+from tibs_registry.paging import Cursor
 from tibs_registry.profiles import service
 from tibs_registry.profiles.model import ProfileEntry, Review, Verdict
 from tibs_registry.profiles.rules import Criterion, Decision, Limits, Move
-from tibs_registry.values import Known, Prose, at_most
+from tibs_registry.values import Prose, at_most
 from tibs_registry.wiring import Here, ProfileLimits
 
 router = APIRouter(prefix="/api/v1/profiles", tags=["profiles"], route_class=EdgeRoute)

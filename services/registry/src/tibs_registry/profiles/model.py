@@ -10,6 +10,7 @@ from sqlalchemy import ForeignKey, Index, text
 from sqlmodel import Field as Column
 
 from tibs_chassis.text import Input, Line
+from tibs_chassis.values import Each, Known
 from tibs_contracts.codes import (
     ActorKind,
     Cooperation,
@@ -23,7 +24,7 @@ from tibs_contracts.codes import (
 from tibs_contracts.events.registry import PartnerSought, ProfileState, ResearchCall
 from tibs_registry.profiles.rules import Criterion, Decision
 from tibs_registry.tables import Code, Codes, Held, HeldList, Table, moment, numbers, words
-from tibs_registry.values import Country, Each, Known, Language, MaybeLine, Nace, Prose, Sdg, Short, at_most
+from tibs_registry.values import Country, Language, MaybeLine, Nace, Prose, Sdg, Short, at_most
 
 
 class PartnerSoughtEntry(Input):
