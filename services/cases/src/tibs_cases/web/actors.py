@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 
 from tibs_cases.web import words
-from tibs_cases.web.directory import Chosen, View
+from tibs_cases.web.directory import Chosen, View, searched
 from tibs_cases.web.forms import Form
 from tibs_cases.web.gateways import panel
 from tibs_cases.web.guard import PageRoute, form_key
@@ -28,7 +28,7 @@ async def actors(
     kind: Chosen = [],  # noqa: B006 - FastAPI copies it
     cursor: str | None = None,
 ) -> Response:
-    workbench = bench(request)
+    workbench, q = bench(request), searched(q)
     view = View("/actors", q=q, chosen={"kind": kind})
     found = await panel(workbench.registry.actors(caller(request), q=q or None, kind=kind, limit=25, cursor=cursor))
     filters = [("kind", view.choices("kind", words.options("kind"), {}))]

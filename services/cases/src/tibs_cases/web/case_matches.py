@@ -69,7 +69,7 @@ async def keep(request: Request, case_id: UUID) -> Response:
     """Puts a profile on the shortlist; the search hears of it, if it is there to hear."""
     workbench, me = bench(request), caller(request)
     form = Form.typed(await request.form())
-    profile_id = UUID(form.text("profile_id"))
+    profile_id = form.id("profile_id")
     async with workbench.database.transaction() as session:
         await shortlist.shortlist_profile(
             session,
@@ -88,7 +88,7 @@ async def reject(request: Request, case_id: UUID) -> Response:
     """Says why a proposed profile does not fit: colleagues will meet it again."""
     workbench, me = bench(request), caller(request)
     form = Form.typed(await request.form())
-    profile_id, reason = UUID(form.text("profile_id")), form.text("reason")[:500]
+    profile_id, reason = form.id("profile_id"), form.text("reason")[:500]
     async with workbench.database.transaction() as session:
         entries = await shortlist.shortlist(session, node=workbench.node, principal=me, case_id=case_id)
         if any(entry.profile_id == profile_id for entry in entries):

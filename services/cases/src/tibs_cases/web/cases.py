@@ -15,7 +15,7 @@ from tibs_cases.timeline import service as timeline
 from tibs_cases.timeline.model import Entry
 from tibs_cases.web import case_view, release, story, words
 from tibs_cases.web.actors import REFUSED
-from tibs_cases.web.directory import Chosen, View
+from tibs_cases.web.directory import Chosen, View, searched
 from tibs_cases.web.forms import Form, parsed
 from tibs_cases.web.gateways import panel
 from tibs_cases.web.guard import FormRoute, PageRoute
@@ -50,7 +50,7 @@ async def case_list(
     state: Chosen = [],  # noqa: B006 - FastAPI copies it
     cursor: UUID | None = None,
 ) -> Response:
-    workbench, me = bench(request), caller(request)
+    workbench, me, q = bench(request), caller(request), searched(q)
     states = frozenset(CaseState(code) for code in state if code in {known.value for known in CaseState})
     async with workbench.database.transaction() as session:
         found, total = await cases.list_cases(
@@ -80,7 +80,7 @@ async def _new(request: Request, *, form: Form, status: int = 200) -> Response:
     """The form: for a published profile only what it does not tell, else the whole need."""
     workbench, me = bench(request), caller(request)
     profile = actor = None
-    profile_id, actor_id = _uuid(form.text("profile_id")), _uuid(form.text("actor_id"))
+    profile_id, actor_id = form.maybe_id("profile_id"), form.maybe_id("actor_id")
     if profile_id is not None:
         profile = await workbench.registry.profile(me, profile_id)
         actor_id = profile.actor_id
@@ -122,7 +122,7 @@ async def open_case(request: Request, session: Session) -> Response:
 
 async def _client_and_need(workbench: Workbench, request: Request, form: Form) -> tuple[Client, CaseNeed]:
     me = caller(request)
-    profile_id, actor_id = _uuid(form.text("profile_id")), _uuid(form.text("actor_id"))
+    profile_id, actor_id = form.maybe_id("profile_id"), form.maybe_id("actor_id")
     if profile_id is not None:
         profile = await workbench.registry.profile(me, profile_id)
         actor = await workbench.registry.actor(me, profile.actor_id)
@@ -289,10 +289,3 @@ async def assign(request: Request, case_id: UUID, session: Session) -> Response:
         session, node=bench(request).node, principal=caller(request), case_id=case_id, broker=form.text("broker")
     )
     return go(f"/cases/{case_id}")
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

@@ -67,6 +67,11 @@ def _toggled(held: list[str], code: str) -> list[str]:
     return [one for one in held if one != code] if code in held else [*held, code]
 
 
+def searched(q: str | None) -> str:
+    """The words of a search as they may reach a database: printable, and not endless."""
+    return "".join(letter for letter in q or "" if letter.isprintable())[:200].strip()
+
+
 def region_options(workbench: Workbench) -> list[tuple[str, str]]:
     return [(region.code, region.name_in(current_language())) for region in workbench.node.regions]
 
@@ -80,7 +85,7 @@ async def profiles(
     sector: Chosen = [],  # noqa: B006
     cursor: str | None = None,
 ) -> Response:
-    workbench = bench(request)
+    workbench, q = bench(request), searched(q)
     view = View("/directory", q=q, chosen={"type": type, "region": region, "sector": sector})
     found = await panel(
         workbench.registry.public_profiles(
@@ -111,7 +116,7 @@ async def organisations(
     sector: Chosen = [],  # noqa: B006
     cursor: str | None = None,
 ) -> Response:
-    workbench = bench(request)
+    workbench, q = bench(request), searched(q)
     view = View("/directory/organisations", q=q, chosen={"kind": kind, "region": region, "sector": sector})
     found = await panel(
         workbench.registry.public_actors(

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
+from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData
@@ -60,6 +61,21 @@ class Form:
 
     def optional(self, name: str) -> str | None:
         return self.text(name) or None
+
+    def maybe_id(self, name: str) -> UUID | None:
+        try:
+            return UUID(self.text(name))
+        except ValueError:
+            return None
+
+    def id(self, name: str) -> UUID:
+        """An id that one of our pages put into the form. Raises Invalid when it is none."""
+        found = self.maybe_id(name)
+        if found is None:
+            reason = gettext("should be the id of a record")
+            wrong = FieldError(pointer=f"/{name}", reason=reason, held=self.text(name)[:80])
+            raise Invalid(gettext("The form does not say what it is about."), errors=[wrong])
+        return found
 
     def number(self, name: str) -> int | str | None:
         """A whole number; what is none stays as typed, so that the service names the fault."""

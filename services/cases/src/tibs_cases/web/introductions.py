@@ -78,7 +78,7 @@ async def _ask(request: Request, case_id: UUID, *, form: Form, status: int = 200
     workbench, me = bench(request), caller(request)
     async with workbench.database.transaction() as session:
         view = await case_view.load(session, workbench=workbench, principal=me, case_id=case_id)
-        profile = await session.get(KnownProfile, UUID(form.text("profile_id")))
+        profile = await session.get(KnownProfile, form.id("profile_id"))
         if profile is None:
             raise NotFound("published profile", form.text("profile_id"))
     return workbench.page(

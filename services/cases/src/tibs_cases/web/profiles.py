@@ -57,10 +57,10 @@ async def add_profile(request: Request) -> Response:
     registry, me = bench(request).registry, caller(request)
     form = Form.typed(await request.form())
     try:
-        body = {"actor_id": form.text("actor_id"), **body_of(form)}
+        body = {"actor_id": str(form.id("actor_id")), **body_of(form)}
         profile = await registry.add_profile(me, body, key=await form_key(request))
     except Problem as problem:
-        actor = await registry.actor(me, UUID(form.text("actor_id")))
+        actor = await registry.actor(me, form.id("actor_id"))
         return _refused(request, problem, form=form, actor=actor, profile=None)
     return go(f"/profiles/{profile.id}")
 

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from tibs_cases.cases import service as cases
+from tibs_cases.web.directory import searched
 from tibs_cases.web.gateways import panel
 from tibs_cases.web.guard import PageRoute
 from tibs_cases.web.shell import bench, caller
@@ -12,7 +13,7 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 @router.get("/palette", name="palette")
 async def palette(request: Request, q: str = "") -> Response:
-    workbench, me, words = bench(request), caller(request), q.strip()[:100]
+    workbench, me, words = bench(request), caller(request), searched(q)
     if len(words) < 2:
         return workbench.page(request, "fragments/palette.html", q="", cases=[], actors=None, profiles=None)
     async with workbench.database.transaction() as session:

@@ -150,6 +150,8 @@ if (palette) {
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();
       mark(Math.min(all.length - 1, Math.max(0, now + (event.key === "ArrowDown" ? 1 : -1))));
+    } else if (event.key === "Escape") {
+      palette.close(); // a search field would only empty itself
     } else if (event.key === "Enter" && all.length) {
       event.preventDefault();
       all[Math.max(0, now)].click();
@@ -207,7 +209,7 @@ for (const form of document.querySelectorAll("form[data-draft]")) {
   const held = drafts.read(key);
   const fresh = JSON.stringify(values(form));
   const kept = form.querySelector(".kept");
-  const clock = () => new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  const clock = () => new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false });
   if (held && !refused && JSON.stringify(held.values) !== fresh) {
     const before = values(form);
     fill(form, held.values);
