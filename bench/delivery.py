@@ -36,7 +36,7 @@ async def _relay(database: Database, kafka: str, region: str) -> tuple[float, fl
     record = record_of(published(), region=region, service="registry", subject=new_id(), sequence=1)
     headers = [[name, (value or b"").decode()] for name, value in record.headers]
     async with database.transaction() as session:
-        await session.execute(text("TRUNCATE outbox"))
+        await session.execute(text("TRUNCATE outbox, outbox_waiting"))
         await session.execute(
             text(
                 "INSERT INTO outbox (event_id, topic, aggregate, subject, sequence, type, headers, payload)"
@@ -51,11 +51,13 @@ async def _relay(database: Database, kafka: str, region: str) -> tuple[float, fl
                 "count": RECORDS,
             },
         )
+        await session.execute(text("INSERT INTO outbox_waiting SELECT seq FROM outbox"))
     relay = Relay(database=database, kafka=kafka, service="registry", region=region)
     producer = producer_for(kafka, client_id="bench")
     await producer.start()
     try:
         async with database.direct() as connection:
+            await relay.prepare(connection)
             started = time.perf_counter()
             await relay.drain(connection, producer)
             ours = RECORDS / (time.perf_counter() - started)

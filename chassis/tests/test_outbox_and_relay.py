@@ -45,7 +45,7 @@ async def read(kafka: str, topic: str, count: int, *, within: float = 20.0) -> l
 
 async def waiting(database: Database) -> int:
     async with database.transaction() as session:
-        return int((await session.execute(text("SELECT count(*) FROM outbox WHERE published_at IS NULL"))).scalar_one())
+        return int((await session.execute(text("SELECT count(*) FROM outbox_waiting"))).scalar_one())
 
 
 async def test_a_committed_event_reaches_its_topic_with_its_envelope(
@@ -162,7 +162,11 @@ async def test_after_a_refusal_only_what_came_before_it_is_marked(
     async with database.direct() as connection:
         with pytest.raises(KafkaError):
             await relay.drain(connection, FailsFrom(3))  # type: ignore[arg-type]
-        rows = await (await connection.execute("SELECT published_at IS NULL FROM outbox ORDER BY seq")).fetchall()
+        rows = await (
+            await connection.execute(
+                "SELECT w.seq IS NOT NULL FROM outbox LEFT JOIN outbox_waiting AS w USING (seq) ORDER BY seq"
+            )
+        ).fetchall()
 
     assert [row[0] for row in rows] == [False, False, False, True, True]
 

@@ -2,15 +2,26 @@
 
 from uuid import UUID
 
-from sqlalchemy import insert, text
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tibs_chassis.tables import outbox
 from tibs_contracts.envelope import Envelope
 
 CHANNEL = "tibs_outbox"
 MAX_PAYLOAD = 900_000
 """Bytes. Below the broker's limit of 1 MiB a record, headers included: an unsendable row would block all behind it."""
+
+_PUT = text(
+    """
+    WITH written AS (
+        INSERT INTO outbox (event_id, topic, aggregate, subject, sequence, type, headers, payload)
+        VALUES (:event_id, :topic, :aggregate, :subject, :sequence, :type, :headers, :payload)
+        RETURNING seq
+    )
+    INSERT INTO outbox_waiting (seq) SELECT seq FROM written
+    """
+).bindparams(bindparam("headers", type_=JSONB))
 
 
 async def put(session: AsyncSession, *, topic: str, envelope: Envelope, payload: bytes | None) -> UUID:
@@ -23,16 +34,17 @@ async def put(session: AsyncSession, *, topic: str, envelope: Envelope, payload:
         raise ValueError(f"an event may hold {MAX_PAYLOAD} bytes, this {envelope.type} holds {len(payload)}")
     await session.flush()
     await session.execute(
-        insert(outbox).values(
-            event_id=envelope.id,
-            topic=topic,
-            aggregate=envelope.aggregate,
-            subject=envelope.subject,
-            sequence=envelope.sequence,
-            type=envelope.type,
-            headers=[[name, value.decode()] for name, value in envelope.headers()],
-            payload=payload,
-        )
+        _PUT,
+        {
+            "event_id": envelope.id,
+            "topic": topic,
+            "aggregate": envelope.aggregate,
+            "subject": envelope.subject,
+            "sequence": envelope.sequence,
+            "type": envelope.type,
+            "headers": [[name, value.decode()] for name, value in envelope.headers()],
+            "payload": payload,
+        },
     )
     # Delivered at commit, once for all events of the transaction.
     await session.execute(text(f"NOTIFY {CHANNEL}"))

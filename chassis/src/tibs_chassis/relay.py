@@ -27,14 +27,17 @@ BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 RETENTION_DAYS = 14
 
 _WAITING = """
-SELECT seq, topic, subject, headers, payload FROM outbox
-WHERE published_at IS NULL AND seq <> ALL(%s) ORDER BY seq LIMIT %s
+SELECT seq, topic, subject, headers, payload FROM outbox_waiting JOIN outbox USING (seq)
+WHERE seq <> ALL(%s) ORDER BY seq LIMIT %s
 """
-_MARK = "UPDATE outbox SET published_at = now() WHERE seq = ANY(%s)"
+_CONFIRMED = "DELETE FROM outbox_waiting WHERE seq = ANY(%s)"
 _LAG = """
-SELECT count(*), coalesce(extract(epoch FROM now() - min(created_at)), 0) FROM outbox WHERE published_at IS NULL
+SELECT count(*), coalesce(extract(epoch FROM now() - min(created_at)), 0) FROM outbox_waiting JOIN outbox USING (seq)
 """
-_TIDY = "DELETE FROM outbox WHERE published_at < now() - make_interval(days => %s)"
+_TIDY = """
+DELETE FROM outbox WHERE created_at < now() - make_interval(days => %s)
+AND NOT EXISTS (SELECT FROM outbox_waiting AS waiting WHERE waiting.seq = outbox.seq)
+"""
 
 
 def producer_for(kafka: str, *, client_id: str) -> AIOKafkaProducer:
@@ -85,7 +88,7 @@ class Relay:
             try:
                 async with self._database.direct() as connection:
                     await self._until_ours(connection)
-                    await connection.execute(f"LISTEN {CHANNEL}")
+                    await self.prepare(connection)
                     producer = producer_for(self._kafka, client_id=self._client_id)
                     try:
                         await producer.start()
@@ -113,6 +116,14 @@ class Relay:
                 logger.info("relay.active")
                 return
             await asyncio.sleep(STANDBY_SECONDS)
+
+    async def prepare(self, connection: psycopg.AsyncConnection) -> None:
+        """Makes a connection of the database fit for `drain`."""
+        set_json_loads(orjson.loads, connection)
+        # What is known of a queue's table is always out of date. Its index in order is always right, and reading by it
+        # also clears away the entries of rows that are gone, which a bitmap would read again each time.
+        await connection.execute("SET enable_bitmapscan = off; SET enable_seqscan = off")
+        await connection.execute(f"LISTEN {CHANNEL}")
 
     async def _work(self, connection: psycopg.AsyncConnection, producer: AIOKafkaProducer) -> None:
         loop = asyncio.get_running_loop()
@@ -156,13 +167,12 @@ class Relay:
         return published
 
     async def _waiting(self, connection: psycopg.AsyncConnection, *, besides: Sequence[Row]) -> list[Row]:
-        set_json_loads(orjson.loads, connection)
         cursor = await connection.execute(_WAITING, ([row.seq for row in besides], BATCH), binary=True)
         return [Row.of(row) for row in await cursor.fetchall()]
 
     async def _mark(self, connection: psycopg.AsyncConnection, confirmed: list[int]) -> None:
         if confirmed:
-            await connection.execute(_MARK, (confirmed,))
+            await connection.execute(_CONFIRMED, (confirmed,))
             metrics.OUTBOX_PUBLISHED.inc(len(confirmed))
 
     async def _send(self, rows: Sequence[Row], producer: AIOKafkaProducer, confirmed: list[int]) -> None:

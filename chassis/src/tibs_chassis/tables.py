@@ -5,7 +5,6 @@ from sqlalchemy import (
     Column,
     DateTime,
     Identity,
-    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -40,10 +39,12 @@ outbox = Table(
     Column("headers", JSONB, nullable=False),
     Column("payload", LargeBinary),
     _time("created_at", now=True),
-    _time("published_at"),
     UniqueConstraint("topic", "aggregate", "subject", "sequence", name="outbox_version"),
-    Index("outbox_waiting", "seq", postgresql_where=text("published_at IS NULL")),
 )
+
+# The numbers of the rows that Kafka has not confirmed. A table of its own, because to take a number out of it costs a
+# seventh of what it costs to mark the row itself, with all the row's indexes.
+outbox_waiting = Table("outbox_waiting", metadata, Column("seq", BigInteger, primary_key=True, autoincrement=False))
 
 inbox = Table(
     "inbox",

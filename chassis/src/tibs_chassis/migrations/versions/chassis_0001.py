@@ -22,10 +22,9 @@ CREATE TABLE outbox (
     headers jsonb NOT NULL,
     payload bytea,
     created_at timestamptz NOT NULL DEFAULT now(),
-    published_at timestamptz,
     CONSTRAINT outbox_version UNIQUE (topic, aggregate, subject, sequence)
 );
-CREATE INDEX outbox_waiting ON outbox (seq) WHERE published_at IS NULL;
+CREATE TABLE outbox_waiting (seq bigint PRIMARY KEY);
 
 CREATE TABLE inbox (
     consumer text NOT NULL,

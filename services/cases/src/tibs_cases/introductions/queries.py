@@ -17,7 +17,7 @@ from tibs_cases.introductions.service import half_for
 from tibs_cases.node import CasesNode
 from tibs_chassis import audit
 from tibs_chassis.auth import Principal, Role
-from tibs_chassis.tables import outbox
+from tibs_chassis.tables import outbox, outbox_waiting
 from tibs_contracts.events import DisclosedContact, Side
 
 
@@ -105,7 +105,9 @@ async def _unpublished(session: AsyncSession, *, ids: Sequence[UUID]) -> frozens
     if not ids:
         return frozenset()
     rows = await session.scalars(
-        select(outbox.c.event_id).where(outbox.c.event_id.in_(ids), outbox.c.published_at.is_(None))
+        select(outbox.c.event_id)
+        .join(outbox_waiting, outbox_waiting.c.seq == outbox.c.seq)
+        .where(outbox.c.event_id.in_(ids))
     )
     return frozenset(rows.all())
 

@@ -20,7 +20,7 @@ from tibs_cases.promises.model import Promise
 from tibs_cases.promises.rules import When
 from tibs_chassis import clock
 from tibs_chassis.auth import Principal, Role
-from tibs_chassis.tables import outbox
+from tibs_chassis.tables import outbox, outbox_waiting
 from tibs_contracts.events import PromiseState, Side
 
 RECENT = timedelta(days=7)
@@ -191,8 +191,8 @@ async def waiting_to_send(session: AsyncSession, *, own: frozenset[str] | None) 
     """Introductions of which something waits to leave this node; of these brokers, or of all with None."""
     rows = await session.execute(
         select(outbox.c.subject, func.count().label("events"), func.min(outbox.c.created_at).label("since"))
+        .join(outbox_waiting, outbox_waiting.c.seq == outbox.c.seq)
         .where(
-            outbox.c.published_at.is_(None),
             outbox.c.topic.like("tibs.%.to.%"),
             outbox.c.created_at < clock.now() - SLOW,
         )
