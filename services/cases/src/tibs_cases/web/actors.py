@@ -31,7 +31,7 @@ async def actors(
     workbench, q = bench(request), searched(q)
     view = View("/actors", q=q, chosen={"kind": kind})
     found = await panel(workbench.registry.actors(caller(request), q=q or None, kind=kind, limit=25, cursor=cursor))
-    filters = [("kind", view.choices("kind", words.options("kind"), {}))]
+    filters = [("kind", view.choices("kind", words.options("kind"), None))]
     return workbench.page(request, "pages/actors.html", nav="clients", view=view, found=found, filters=filters)
 
 

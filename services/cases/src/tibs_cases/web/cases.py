@@ -67,7 +67,7 @@ async def case_list(
         names=names,
         view=view,
         next_cursor=str(found[-1].id) if len(found) == 50 else None,
-        filters=[("state", view.choices("state", [(code, words.name("step", code)) for code in STEP_FILTERS], {}))],
+        filters=[("state", view.choices("state", [(code, words.name("step", code)) for code in STEP_FILTERS], None))],
     )
 
 

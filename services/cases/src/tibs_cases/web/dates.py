@@ -5,10 +5,10 @@ from datetime import date, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_time
+from babel.dates import format_date, format_skeleton, format_time
 
 from tibs_cases.promises.rules import Calendar
-from tibs_cases.web.i18n import current_locale, gettext, ngettext
+from tibs_cases.web.i18n import current_language, current_locale, gettext, ngettext
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,10 @@ class Promise:
 
 def day(value: date, *, today: date) -> str:
     """Fri 27 Nov; with the year when it is another one."""
-    pattern = "EEE d MMM" if value.year == today.year else "EEE d MMM y"
-    return format_date(value, pattern, locale=current_locale())
+    near = value.year == today.year
+    if current_language() == "en":
+        return format_date(value, "EEE d MMM" if near else "EEE d MMM y", locale=current_locale())
+    return format_skeleton("MMMEd" if near else "yMMMEd", value, locale=current_locale())
 
 
 def moment(value: datetime, *, zone: ZoneInfo, today: date) -> str:

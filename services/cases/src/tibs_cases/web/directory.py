@@ -46,21 +46,26 @@ class View:
             query.append(("cursor", cursor))
         return f"{self.path}?{urlencode(query)}" if query else self.path
 
-    def choices(self, name: str, options: Sequence[tuple[str, str]], counts: dict[str, int]) -> list[Choice]:
+    def choices(self, name: str, options: Sequence[tuple[str, str]], counts: dict[str, int] | None) -> list[Choice]:
         held = self.chosen.get(name, [])
         return [
             Choice(
                 code=code,
                 name=text,
-                count=counts.get(code) if counts else None,
+                count=counts.get(code, 0) if counts is not None else None,
                 on=code in held,
                 href=self.address(
                     changed={name: [one for one in held if one != code] if code in held else [*held, code]}
                 ),
             )
             for code, text in options
-            if code in held or not counts or counts.get(code)
+            if code in held or counts is None or counts.get(code)
         ]
+
+
+def _counts(facets: dict[str, dict[str, int]] | None, name: str) -> dict[str, int] | None:
+    """How many results each value would give; nothing when nobody counted."""
+    return None if facets is None else facets.get(name, {})
 
 
 def _toggled(held: list[str], code: str) -> list[str]:
@@ -92,7 +97,7 @@ async def profiles(
             caller(request), q=q or None, type=type, region=region, sector=sector, limit=25, cursor=cursor
         )
     )
-    facets = found.held.facets if found.held else {}
+    facets = found.held.facets if found.held else None
     return workbench.page(
         request,
         "pages/directory_profiles.html",
@@ -100,9 +105,9 @@ async def profiles(
         view=view,
         found=found,
         filters=[
-            ("type", view.choices("type", words.options("type"), facets.get("type", {}))),
-            ("region", view.choices("region", region_options(workbench), facets.get("region", {}))),
-            ("sector", view.choices("sector", words.options("sector"), facets.get("sector", {}))),
+            ("type", view.choices("type", words.options("type"), _counts(facets, "type"))),
+            ("region", view.choices("region", region_options(workbench), _counts(facets, "region"))),
+            ("sector", view.choices("sector", words.options("sector"), _counts(facets, "sector"))),
         ],
     )
 
@@ -123,7 +128,7 @@ async def organisations(
             caller(request), q=q or None, kind=kind, region=region, sector=sector, limit=25, cursor=cursor
         )
     )
-    facets = found.held.facets if found.held else {}
+    facets = found.held.facets if found.held else None
     return workbench.page(
         request,
         "pages/directory_actors.html",
@@ -131,9 +136,9 @@ async def organisations(
         view=view,
         found=found,
         filters=[
-            ("kind", view.choices("kind", words.options("kind"), facets.get("kind", {}))),
-            ("region", view.choices("region", region_options(workbench), facets.get("region", {}))),
-            ("sector", view.choices("sector", words.options("sector"), facets.get("sector", {}))),
+            ("kind", view.choices("kind", words.options("kind"), _counts(facets, "kind"))),
+            ("region", view.choices("region", region_options(workbench), _counts(facets, "region"))),
+            ("sector", view.choices("sector", words.options("sector"), _counts(facets, "sector"))),
         ],
     )
 

@@ -1,9 +1,11 @@
 """Texts in the reader's language. English is the source; catalogues lie in `locales/<language>.po`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import cache
+from gettext import c2py
 from pathlib import Path
 
 from babel import Locale
@@ -50,42 +52,42 @@ def current_locale() -> Locale:
     return Locale.parse("en_GB" if _language.get() == "en" else _language.get())
 
 
+@dataclass(frozen=True)
+class Catalogue:
+    """The texts of one language, and which form goes with a number."""
+
+    texts: dict[str, tuple[str, ...]]
+    form: Callable[[int], int]
+
+
 @cache
-def _texts(language: str) -> dict[str, str | tuple[str, ...]]:
+def _catalogue(language: str) -> Catalogue:
     path = LOCALES / f"{language}.po"
     if not path.is_file():
-        return {}
+        return Catalogue(texts={}, form=c2py("n != 1"))
     with path.open("rb") as file:
-        catalogue = read_po(file, locale=language)
-    texts: dict[str, str | tuple[str, ...]] = {}
-    for message in catalogue:
-        if not message.id or message.fuzzy:
-            continue
-        source = message.id if isinstance(message.id, str) else message.id[0]
-        if isinstance(message.string, str):
-            texts[source] = message.string
-        elif message.string:
-            texts[source] = tuple(message.string)
-    return texts
+        read = read_po(file, locale=language)
+    texts: dict[str, tuple[str, ...]] = {}
+    for message in read:
+        if message.id and message.string and not message.fuzzy:
+            source = message.id if isinstance(message.id, str) else message.id[0]
+            texts[source] = (message.string,) if isinstance(message.string, str) else tuple(message.string)
+    return Catalogue(texts=texts, form=c2py(read.plural_expr))
 
 
 def gettext(source: str) -> str:
     """The text in the reader's language, or itself."""
-    found = _texts(_language.get()).get(source)
-    if isinstance(found, tuple):
-        found = found[0]
-    return found or source
+    found = _catalogue(_language.get()).texts.get(source)
+    return (found[0] if found else "") or source
 
 
 def ngettext(singular: str, plural: str, count: int) -> str:
     """The form of the text that goes with a number in the reader's language."""
-    found = _texts(_language.get()).get(singular)
-    if isinstance(found, tuple):
-        form = current_locale().plural_form
-        order = [str(tag) for tag in ("zero", "one", "two", "few", "many") if tag in form.tags] + ["other"]
-        index = order.index(str(form(count)))
-        if index < len(found) and found[index]:
-            return found[index]
+    catalogue = _catalogue(_language.get())
+    found = catalogue.texts.get(singular, ())
+    index = catalogue.form(count)
+    if index < len(found) and found[index]:
+        return found[index]
     return singular if count == 1 else plural
 
 

@@ -44,5 +44,5 @@ async def matches(
         need=need.held,
         found=found,
         view=view,
-        filters=[("region", view.choices("region", region_options(workbench), {}))] if found else [],
+        filters=[("region", view.choices("region", region_options(workbench), None))] if found else [],
     )

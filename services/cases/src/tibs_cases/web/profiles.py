@@ -37,7 +37,7 @@ async def profiles(
         nav="profiles",
         view=view,
         found=found,
-        filters=[("state", view.choices("state", states, {}))],
+        filters=[("state", view.choices("state", states, None))],
     )
 
 
