@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -184,7 +185,7 @@ def port_is_free(port: int) -> bool:
         return True
 
 
-_given: set[int] = set()
+_given: dict[int, "FolderLock | None"] = {}
 _given_lock = threading.Lock()
 # Below the range from which systems take the near end of outgoing connections: a port there can be gone in the moment
 # between choosing it and listening on it, or while its server is down.
@@ -192,19 +193,37 @@ _RANGE = range(20000, 30000)
 
 
 def free_port(*preferred: int | None) -> int:
-    """The first of `preferred` on which nobody listens, else any; never the same twice in one process."""
+    """The first of `preferred` on which nobody listens, else any; never the same twice in one process.
+
+    Another stack may like the same ports and be about to start: a lock among processes holds those of `preferred`.
+    """
     with _given_lock:
-        for port in [*preferred, *random.sample(_RANGE, k=len(_RANGE))]:
-            if port and port not in _given and port_is_free(port):
-                _given.add(port)
+        for port in dict.fromkeys(preferred):
+            if port and port not in _given and (lock := _held_for_us(port)) is not None:
+                _given[port] = lock
+                return port
+        for port in random.sample(_RANGE, k=len(_RANGE)):
+            if port not in _given and port_is_free(port):
+                _given[port] = None
                 return port
     raise OSError(f"no port between {_RANGE.start} and {_RANGE.stop} is free")
+
+
+def _held_for_us(port: int) -> "FolderLock | None":
+    lock = FolderLock(Path(tempfile.gettempdir()) / f".tibs-port-{port}-{os.getuid()}.lock")
+    if not lock.acquire(wait=False):
+        return None
+    if not port_is_free(port):
+        lock.release()
+        return None
+    return lock
 
 
 def give_back(port: int) -> None:
     """The port may be given again."""
     with _given_lock:
-        _given.discard(port)
+        if (lock := _given.pop(port, None)) is not None:
+            lock.release()
 
 
 def answers(port: int, host: str = LOOPBACK) -> bool:
