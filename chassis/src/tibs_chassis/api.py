@@ -33,6 +33,7 @@ def create_api(
         docs_url="/api/docs",
         redoc_url=None,
         openapi_url="/api/openapi.json",
+        telemetry=telemetry.REQUESTS,
         responses={status: {**_PROBLEM, "description": "Problem document"} for status in (401, 403, 404, 422)},
     )
     for router in routers:
@@ -63,5 +64,4 @@ def create_api(
             response.headers["X-Trace-Id"] = trace_id
         return response
 
-    telemetry.instrument(app)
     return app

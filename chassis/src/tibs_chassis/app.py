@@ -26,7 +26,7 @@ from tibs_chassis.node import Node
 from tibs_chassis.relay import Relay
 from tibs_chassis.replay import replay
 from tibs_chassis.settings import NodeSettings
-from tibs_chassis.telemetry import configure_telemetry
+from tibs_chassis.telemetry import REQUESTS, configure_telemetry
 
 Task = Callable[[], Coroutine[Any, Any, None]]
 
@@ -84,7 +84,9 @@ async def run(service: Service, role: RunRole) -> None:
         parts["relay"] = relay.run()
     if does(RunRole.WEB):
         parts |= {f"task {task.__name__}": task() for task in service.web_tasks}
-    app = service.api if service.api is not None and does(RunRole.WEB) else FastAPI(openapi_url=None)
+    app = service.api if does(RunRole.WEB) else None
+    if app is None:
+        app = FastAPI(openapi_url=None, telemetry=REQUESTS)
     health = Health(database=service.database, host=host, relay=relay)
     health.mount(app)
     # A reverse proxy stands in front in production; it says who is there and over which scheme.

@@ -68,7 +68,8 @@ def consumer_broker(
         parser=tolerant_parser,
         decoder=record_itself,
         apply_types=False,
-        logger=logging.getLogger("faststream"),
+        # Not the library's own: that one writes coloured lines past everybody else's handlers.
+        logger=logging.getLogger("tibs.faststream"),
         graceful_timeout=10.0,
     )
     for consumer in consumers:

@@ -47,6 +47,6 @@ def configure_logging(*, region: str, service: str, level: str = "INFO") -> None
     root.handlers[:] = [handler]
     root.setLevel(level)
     # These tell of every request and every fetch; their warnings are enough.
-    for noisy in ("httpx", "httpcore", "aiokafka", "faststream", "uvicorn.access"):
+    for noisy in ("httpx", "httpcore", "aiokafka", "tibs.faststream", "uvicorn.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     structlog.contextvars.bind_contextvars(region=region, service=service)
