@@ -134,6 +134,11 @@ async def test_people_see_their_own_deliveries_and_a_lead_those_of_the_desk(
     assert sorted(one["person"] for one in page["items"]) == ["broker", "reviewer"]
 
 
+async def _stuck(client: httpx.AsyncClient) -> list[str]:
+    page = (await client.get("/api/v1/deliveries", params={"stuck": "true"})).json()
+    return [one["id"] for one in page["items"]]
+
+
 async def test_a_failed_delivery_shows_its_log_and_can_be_tried_again(
     database: Database, node: Node, signed_in: SignIn
 ) -> None:
@@ -143,15 +148,18 @@ async def test_a_failed_delivery_shows_its_log_and_can_be_tried_again(
         early = await client.post(f"/api/v1/deliveries/{id}/attempts")
         assert early.status_code == 409
         assert early.json()["state"] == "queued"
+        assert await _stuck(client) == []
         async with database.transaction() as session:
             failure = Failure("the mail server refused the mail (550)", final=True, address="b…@pl84.example")
             await deliveries.record_failure(session, delivery_id=id, failure=failure, schedule=(1,))
         found = (await client.get("/api/v1/deliveries", params={"state": "failed"})).json()
         assert [one["id"] for one in found["items"]] == [id]
+        assert await _stuck(client) == [id]
         with_log = (await client.get(f"/api/v1/deliveries/{id}")).json()
         assert with_log["log"][0]["reason"] == "the mail server refused the mail (550)"
         assert (await client.post(f"/api/v1/deliveries/{id}/attempts")).status_code == 202
         assert (await client.get(f"/api/v1/deliveries/{id}")).json()["state"] == "queued"
+        assert await _stuck(client) == [id], "until it has arrived"
     async with signed_in(make_principal(Role.REVIEWER)) as client:
         assert (await client.get(f"/api/v1/deliveries/{id}")).status_code == 404
 

@@ -24,6 +24,7 @@ from tibs_notify.wiring import Here
 router = APIRouter(prefix="/api/v1/deliveries", tags=["deliveries"], route_class=EdgeRoute)
 
 Desk = Annotated[bool, Query(description="of the whole desk, for leads")]
+Stuck = Annotated[bool, Query(description="only what failed, or was tried in vain and waits for its next attempt")]
 
 
 class DeliveryOut(Output):
@@ -90,6 +91,7 @@ async def list_deliveries(
     node: Here,
     state: DeliveryState | None = None,
     desk: Desk = False,
+    stuck: Stuck = False,
     limit: Limit = 25,
     cursor: Cursor = None,
 ) -> Page[DeliveryOut]:
@@ -97,7 +99,7 @@ async def list_deliveries(
     if desk and not caller.has(Role.LEAD):
         raise Forbidden("Only a lead sees the deliveries of the whole desk; leave `desk` out to see your own.")
     person = None if desk else caller.person
-    found = await service.find(session, person=person, state=state, limit=limit, cursor=cursor)
+    found = await service.find(session, person=person, state=state, stuck=stuck, limit=limit, cursor=cursor)
     return Page(
         items=[_told(delivery, notice, language=caller.language, node=node) for delivery, notice in found.items],
         next=found.next,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -146,14 +146,23 @@ class Found:
 
 
 async def find(
-    session: AsyncSession, *, person: str | None, state: DeliveryState | None, limit: int, cursor: UUID | None
+    session: AsyncSession,
+    *,
+    person: str | None,
+    state: DeliveryState | None,
+    stuck: bool,
+    limit: int,
+    cursor: UUID | None,
 ) -> Found:
-    """Deliveries to a person, or to everybody."""
+    """Deliveries to a person, or to everybody. `stuck` leaves out what went well at the first try, or still may."""
     conditions = []
     if person is not None:
         conditions.append(col(Delivery.person) == person)
     if state is not None:
         conditions.append(col(Delivery.state) == state.value)
+    if stuck:
+        tried_in_vain = and_(col(Delivery.state) == DeliveryState.QUEUED.value, col(Delivery.attempts) > 0)
+        conditions.append(or_(col(Delivery.state) == DeliveryState.FAILED.value, tried_in_vain))
     total = await session.scalar(select(func.count()).select_from(Delivery).where(*conditions))
     if cursor is not None:
         conditions.append(col(Delivery.id) < cursor)
@@ -191,7 +200,7 @@ async def attempts(session: AsyncSession, *, delivery_id: UUID) -> list[Attempt]
 
 
 async def try_again(session: AsyncSession, *, delivery_id: UUID, person: str | None) -> tuple[Delivery, Notice]:
-    """Somebody wants a failed mail to be tried again: at once, and then by the schedule from its beginning."""
+    """Somebody wants a failed mail to be tried again: at once, and then by what is left of the schedule."""
     await get(session, delivery_id=delivery_id, person=person)
     delivery = await _locked(session, delivery_id)
     try:
