@@ -48,6 +48,7 @@ def build() -> Service:
         registry=registry,
         matching=matching,
         notify=notify,
+        itself=minter.node("cases"),
     )
 
     _serve_pages(api, workbench)

@@ -64,7 +64,9 @@ async def workplace(pl: TestNode) -> AsyncIterator[Workplace]:
         }
         for service in services.values():
             stack.push_async_callback(service.close)
-        app = create_workbench(settings=settings, database=pl.database, node=pl.node, **services)
+        app = create_workbench(
+            settings=settings, database=pl.database, node=pl.node, itself=pl.minter.node("cases"), **services
+        )
         assert isinstance(app.state.workbench.contacts, HttpRegistry)
         app.state.workbench.contacts = pl.contacts
 

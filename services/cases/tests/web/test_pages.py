@@ -17,7 +17,7 @@ from .conftest import ORIGIN, Visitor, Workplace
 pytestmark = pytest.mark.integration
 
 SOMETHING = str(UUID(int=7))
-OPEN = {"sign_in", "start_sign_in", "finish_sign_in"}
+OPEN = {"sign_in", "start_sign_in", "finish_sign_in", "ask_unsubscribe", "unsubscribe"}
 
 
 def filled(path: str) -> str:

@@ -17,15 +17,18 @@ from tibs_cases.web import (
     case_matches,
     cases,
     contacts,
+    deliveries,
     directory,
     introductions,
     matches,
     notices,
+    preferences,
     profiles,
     reviews,
     search,
     signin,
     today,
+    unsubscribing,
 )
 from tibs_cases.web.access import PAGES
 from tibs_cases.web.gateways import Matching, Notify, Registry
@@ -36,6 +39,7 @@ from tibs_cases.web.session import Cookie
 from tibs_cases.web.shell import Workbench, bench, go, here, inside
 from tibs_cases.web.signin import STARTS_PER_MINUTE, FlowCookie, Limiter, Provider
 from tibs_chassis import access as rights
+from tibs_chassis.auth import Principal
 from tibs_chassis.client import ServiceClient
 from tibs_chassis.database import Database
 from tibs_chassis.log import logger
@@ -60,8 +64,11 @@ def create_workbench(
     registry: ServiceClient,
     matching: ServiceClient,
     notify: ServiceClient,
+    itself: Principal,
 ) -> FastAPI:
     """The pages. Raises RuntimeError if a page has no authorisation row.
+
+    `itself` is the service acting for nobody, where somebody without a sign-in holds a mail's link.
 
     Make it the default of the application that holds the API: whatever is no route there is a page.
     """
@@ -76,6 +83,8 @@ def create_workbench(
     app.state.flow = FlowCookie(settings)
     app.state.provider = Provider(settings)
     app.state.limiter = Limiter(per_minute=STARTS_PER_MINUTE)
+    # Of its own: mail programs that unsubscribe for many people keep nobody from signing in.
+    app.state.unsubscribe_limiter = Limiter(per_minute=unsubscribing.TRIES_PER_MINUTE)
     app.state.live = Live(database)
     app.state.workbench = Workbench(
         settings=settings,
@@ -85,10 +94,18 @@ def create_workbench(
         contacts=HttpRegistry(registry),
         matching=Matching(matching),
         notify=Notify(notify),
+        itself=itself,
     )
-    routers = [part.router for part in (today, search, notices, case_matches, matches)]
+    routers = [part.router for part in (today, search, notices, deliveries, preferences, case_matches, matches)]
     routers += [part.router for part in (directory, actors, contacts, reviews, profiles)]
-    for router in [*routers, *cases.routers, *introductions.routers, signin.router, signin.leaving]:
+    for router in [
+        *routers,
+        *cases.routers,
+        *introductions.routers,
+        signin.router,
+        signin.leaving,
+        unsubscribing.router,
+    ]:
         app.include_router(router)
     rights.check_complete(app, PAGES)
     app.mount("/static", Static(directory=STATIC), name="static")

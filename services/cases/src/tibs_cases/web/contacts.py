@@ -35,15 +35,35 @@ async def new_contact(request: Request, actor_id: UUID) -> Response:
 @router.post("", name="add_contact")
 async def add_contact(request: Request, actor_id: UUID) -> Response:
     form = Form.typed(await request.form())
-    body: dict[str, Any] = {name: form.text(name) for name in ("name", "email", "language", "purpose", "basis")}
-    body |= {name: form.optional(name) for name in ("function", "phone")}
     try:
-        await bench(request).registry.add_contact(caller(request), actor_id, body, key=await form_key(request))
+        await bench(request).registry.add_contact(
+            caller(request), actor_id, _body_of(form), key=await form_key(request)
+        )
     except Problem as problem:
-        if problem.status not in REFUSED and problem.status < 500:
-            raise
-        form.refuse(problem)
-        return await _form(request, actor_id, form=form, status=problem.status)
+        return await _refused(request, problem, actor_id, form=form)
+    return go(f"/actors/{actor_id}#contacts")
+
+
+@router.get("/{contact_id}/edit", name="edit_contact")
+async def edit_contact(request: Request, actor_id: UUID, contact_id: UUID) -> Response:
+    contact = await bench(request).registry.contact(caller(request), actor_id, contact_id)
+    return await _form(request, actor_id, form=Form(contact.model_dump(mode="json")), contact_id=contact_id)
+
+
+@router.post("/{contact_id}", name="change_contact")
+async def change_contact(request: Request, actor_id: UUID, contact_id: UUID) -> Response:
+    form = Form.typed(await request.form())
+    version = form.number("version")
+    try:
+        await bench(request).registry.change_contact(
+            caller(request),
+            actor_id,
+            contact_id,
+            _body_of(form),
+            version=version if isinstance(version, int) else 0,
+        )
+    except Problem as problem:
+        return await _refused(request, problem, actor_id, form=form, contact_id=contact_id)
     return go(f"/actors/{actor_id}#contacts")
 
 
@@ -68,7 +88,32 @@ async def withdraw_consent(request: Request, actor_id: UUID, contact_id: UUID, c
     return go(f"/actors/{actor_id}#contacts")
 
 
-async def _form(request: Request, actor_id: UUID, *, form: Form, status: int = 200) -> Response:
+def _body_of(form: Form) -> dict[str, Any]:
+    """The registry's body from what was typed."""
+    body: dict[str, Any] = {name: form.text(name) for name in ("name", "email", "language", "purpose", "basis")}
+    return body | {name: form.optional(name) for name in ("function", "phone")}
+
+
+async def _refused(
+    request: Request, problem: Problem, actor_id: UUID, *, form: Form, contact_id: UUID | None = None
+) -> Response:
+    if problem.status not in REFUSED and problem.status < 500:
+        raise problem
+    form.refuse(problem)
+    return await _form(request, actor_id, form=form, contact_id=contact_id, status=problem.status)
+
+
+async def _form(
+    request: Request, actor_id: UUID, *, form: Form, contact_id: UUID | None = None, status: int = 200
+) -> Response:
     workbench = bench(request)
     actor = await workbench.registry.actor(caller(request), actor_id)
-    return workbench.page(request, "pages/contact_form.html", nav="clients", status=status, form=form, actor=actor)
+    return workbench.page(
+        request,
+        "pages/contact_form.html",
+        nav="clients",
+        status=status,
+        form=form,
+        actor=actor,
+        contact_id=contact_id,
+    )

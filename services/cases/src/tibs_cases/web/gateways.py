@@ -17,8 +17,10 @@ from tibs_cases.web.shapes import (
     NoticePage,
     OwnProfile,
     Page,
+    Preferences,
     PublicActor,
     PublicProfile,
+    Unsubscription,
 )
 from tibs_chassis.auth import Principal
 from tibs_chassis.client import ServiceClient, Unreachable
@@ -91,6 +93,19 @@ class Registry:
         self, principal: Principal, actor_id: UUID, body: Mapping[str, Any], *, key: str | None
     ) -> None:
         await self._post(f"/actors/{actor_id}/contacts", principal, body, key=key)
+
+    async def contact(self, principal: Principal, actor_id: UUID, contact_id: UUID) -> Contact:
+        return Contact.model_validate(await self._get(f"/actors/{actor_id}/contacts/{contact_id}", principal))
+
+    async def change_contact(
+        self, principal: Principal, actor_id: UUID, contact_id: UUID, body: Mapping[str, Any], *, version: int
+    ) -> None:
+        await self._client.put(
+            f"/api/v1/actors/{actor_id}/contacts/{contact_id}",
+            principal=principal,
+            json=dict(body),
+            headers=_match(version),
+        )
 
     async def add_consent(
         self, principal: Principal, actor_id: UUID, contact_id: UUID, body: Mapping[str, Any], *, key: str | None
@@ -201,3 +216,22 @@ class Notify:
         return Page[Delivery].model_validate(
             (await self._client.get("/api/v1/deliveries", principal=principal, params=query)).json()
         )
+
+    async def try_again(self, principal: Principal, delivery_id: UUID, *, key: str | None) -> None:
+        await self._client.post(f"/api/v1/deliveries/{delivery_id}/attempts", principal=principal, headers=_key(key))
+
+    async def preferences(self, principal: Principal) -> Preferences:
+        return Preferences.model_validate((await self._client.get("/api/v1/preferences", principal=principal)).json())
+
+    async def change_preferences(self, principal: Principal, body: Mapping[str, Any], *, version: int) -> None:
+        await self._client.put("/api/v1/preferences", principal=principal, json=dict(body), headers=_match(version))
+
+    async def unsubscription(self, principal: Principal, token: str) -> Unsubscription:
+        """What a mail's link would switch off. Changes nothing."""
+        answer = await self._client.get("/api/v1/unsubscriptions", principal=principal, params={"token": token})
+        return Unsubscription.model_validate(answer.json())
+
+    async def unsubscribe(self, principal: Principal, token: str) -> Unsubscription:
+        """Switches it off, for whom the mail went to."""
+        answer = await self._client.post("/api/v1/unsubscriptions", principal=principal, json={"token": token})
+        return Unsubscription.model_validate(answer.json())

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from tibs_cases.web.deliveries import stuck
 from tibs_cases.web.directory import View
 from tibs_cases.web.gateways import panel
 from tibs_cases.web.guard import PageRoute
@@ -20,7 +21,15 @@ async def notices(request: Request, seen: str | None = None, cursor: str | None 
     only_new = "false" if seen == "false" else None
     found = await panel(workbench.notify.notices(caller(request), seen=only_new, cursor=cursor))
     view = View("/notices", q=None, chosen={"seen": ["false"] if only_new else []})
-    return workbench.page(request, "pages/notices.html", nav="notices", found=found, view=view, only_new=bool(only_new))
+    return workbench.page(
+        request,
+        "pages/notices.html",
+        nav="notices",
+        found=found,
+        view=view,
+        only_new=bool(only_new),
+        stuck=await stuck(request, limit=1),
+    )
 
 
 @router.get("/bell", name="notice_bell")

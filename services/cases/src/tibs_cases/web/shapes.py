@@ -1,6 +1,6 @@
 """What the pages read of the other services' answers: only what is shown; a field that is new breaks nothing."""
 
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Generic, TypeVar
 from uuid import UUID
 
@@ -305,9 +305,42 @@ class NoticePage(Page[Notice]):
 
 class Delivery(Shape):
     id: UUID
+    person: str = ""
     channel: str = ""
     state: str = ""
     reason: str | None = None
     subject: str = ""
+    link: str | None = None
     created_at: datetime | None = None
+    next_attempt_at: datetime | None = None
     attempts: int = 0
+
+
+class Choice(Shape):
+    """One type of notices, and by which ways it comes. A critical one always comes by all."""
+
+    type: str
+    title: str
+    critical: bool = False
+    in_app: bool = True
+    mail: bool = True
+
+
+class QuietHours(Shape):
+    start: time
+    end: time
+
+
+class Preferences(Shape):
+    """What somebody chose to hear of."""
+
+    version: int
+    choices: list[Choice] = []
+    quiet_hours: QuietHours | None = None
+
+
+class Unsubscription(Shape):
+    """What the link of a mail switches off."""
+
+    type: str
+    title: str

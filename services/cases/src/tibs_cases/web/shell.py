@@ -83,6 +83,7 @@ class Workbench:
         contacts: RegistryGateway,
         matching: Matching,
         notify: Notify,
+        itself: Principal,
     ) -> None:
         self.settings = settings
         self.database = database
@@ -91,6 +92,7 @@ class Workbench:
         self.contacts = contacts
         self.matching = matching
         self.notify = notify
+        self.itself = itself
         self.region: Region = node.regions[node.region]
         self.calendar: Calendar = calendar(self.region.holidays, self.region.time_zone)
         self.templates: Environment = environment(self.calendar)
