@@ -232,8 +232,8 @@ async def test_bad_input_is_a_problem_document(method: str, path: str, signed_in
 async def test_a_mails_link_switches_off_its_type_for_its_person_whoever_follows_it(
     signed_in: SignIn, links: UnsubscribeLinks
 ) -> None:
-    link = links.make(person="broker", notice_type=NoticeType.INTRODUCTION)
-    token = link.partition("?token=")[2]
+    link = links.make(person="broker", notice_type=NoticeType.INTRODUCTION, language="pl")
+    token = link.partition("&token=")[2]
     async with signed_in(make_principal(Role.NODE)) as client:
         shown = await client.get("/api/v1/unsubscriptions", params={"token": token})
         assert shown.json() == {"type": "introduction", "title": "Progress of introductions"}
@@ -246,7 +246,7 @@ async def test_a_mails_link_switches_off_its_type_for_its_person_whoever_follows
 
 
 async def test_a_link_that_is_not_ours_is_gone(signed_in: SignIn, links: UnsubscribeLinks, minter: TokenMinter) -> None:
-    token = links.make(person="broker", notice_type=NoticeType.PROFILE).partition("?token=")[2]
+    token = links.make(person="broker", notice_type=NoticeType.PROFILE, language="pl").partition("&token=")[2]
     bad = [token[:-4] + "AAAA", "nonsense", "a.b.c", minter.mint(BROKER, "notify"), "\u202e" * 3]
     async with signed_in(make_principal(Role.NODE)) as client:
         for one in bad:
@@ -258,7 +258,7 @@ async def test_a_link_that_is_not_ours_is_gone(signed_in: SignIn, links: Unsubsc
 async def test_the_link_of_a_mail_is_no_token_for_the_api(
     service: Service, links: UnsubscribeLinks, signed_in: SignIn
 ) -> None:
-    token = links.make(person="broker", notice_type=NoticeType.PROFILE).partition("?token=")[2]
+    token = links.make(person="broker", notice_type=NoticeType.PROFILE, language="pl").partition("&token=")[2]
     async with signed_in(None) as client:
         answer = await client.get("/api/v1/notices", headers={"Authorization": f"Bearer {token}"})
     assert answer.status_code == 401

@@ -84,7 +84,9 @@ def test_a_mail_says_what_happened_where_to_look_and_why_it_came(head: Letterhea
 def test_a_mail_can_be_switched_off_by_one_click(head: Letterhead) -> None:
     mail = composed(notice_of(), head)
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-    found = re.fullmatch(r"<(https://node\.example/unsubscribe\?token=(\S+))>", mail["List-Unsubscribe"].strip())
+    found = re.fullmatch(
+        r"<(https://node\.example/unsubscribe\?language=en&token=(\S+))>", mail["List-Unsubscribe"].strip()
+    )
     assert found is not None
     read = head.links.read(found[2])
     assert (read.person, read.notice_type) == ("broker", NoticeType.INTRODUCTION)
@@ -99,7 +101,9 @@ async def test_the_link_of_the_one_click_arrives_as_it_is(
     desk.has("broker", Role.BROKER)
     await mailroom.send(await raised(database, node))
     [raw] = catcher.raw
-    assert re.search(rb"\r\nList-Unsubscribe:\r\n <https://node\.example/unsubscribe\?token=[\w.-]+>\r\n", raw)
+    assert re.search(
+        rb"\r\nList-Unsubscribe:\r\n <https://node\.example/unsubscribe\?language=(?:en|pl)&token=[\w.-]+>\r\n", raw
+    )
     assert b"=?utf-8?" not in raw.partition(b"\r\n\r\n")[0]
 
 

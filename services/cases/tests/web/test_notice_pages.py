@@ -71,7 +71,7 @@ async def test_opening_a_mails_link_asks_and_changes_nothing(workplace: Workplac
     assert "always come" in answer.text
     form = page.css_first("#unsubscribe-form")
     assert form is not None
-    assert form.attributes["action"] == "/unsubscribe?token=a.b.c"
+    assert form.attributes["action"] == "/unsubscribe?language=en&token=a.b.c"
     assert [(call.method, call.query) for call in notify.calls] == [("GET", {"token": "a.b.c"})]
     assert notify.calls[0].claims["roles"] == ["node"]
     assert "default-src 'none'" in answer.headers["content-security-policy"]
@@ -99,11 +99,21 @@ async def test_sending_it_stops_the_mails_for_whoever_holds_the_link(
     assert "set-cookie" not in answer.headers
 
 
-async def test_it_is_asked_in_the_language_of_the_browser(workplace: Workplace, notify: StandIn) -> None:
+@pytest.mark.parametrize(
+    ("chosen", "of_the_mail", "read"),
+    [("fi", "pl", "fi"), (None, "pl", "pl"), (None, "xx", "en"), ("<", "pl", "en")],
+)
+async def test_it_is_read_in_the_browsers_language_or_else_in_the_mails(
+    workplace: Workplace, notify: StandIn, chosen: str | None, of_the_mail: str, read: str
+) -> None:
     notify.answers["GET", "/unsubscriptions"] = KIND
     visitor = await workplace.visit(None)
-    await visitor.client.get("/unsubscribe?token=a.b.c", headers={"Cookie": "tibs-language=fi"})
-    assert notify.calls[0].claims["locale"] == "fi"
+    if chosen:
+        visitor.client.cookies.set("tibs-language", chosen)
+    _answer, page = await visitor.open(f"/unsubscribe?language={of_the_mail}&token=a.b.c")
+    assert notify.calls[0].claims["locale"] == read
+    assert page.html is not None
+    assert f'<html lang="{read}"' in page.html
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -102,11 +102,18 @@ class Workbench:
         return self.node.regions[code].name_in(language) if code in self.node.regions else code.upper()
 
     def page(
-        self, request: Request, template: str, *, nav: str | None = None, status: int = 200, **context: Any
+        self,
+        request: Request,
+        template: str,
+        *,
+        nav: str | None = None,
+        status: int = 200,
+        language: str | None = None,
+        **context: Any,
     ) -> HTMLResponse:
-        """A whole page, or a fragment, in the reader's language."""
+        """A whole page, or a fragment, in the reader's language unless another is named."""
         signed_in: SignedIn | None = getattr(request.state, "signed_in", None)
-        language = signed_in.principal.language if signed_in else preferred_language(request)
+        language = language or (signed_in.principal.language if signed_in else preferred_language(request))
         with speaking(language):
             text = self.templates.get_template(template).render(
                 me=Me(signed_in.principal, signed_in) if signed_in else None,
@@ -141,9 +148,9 @@ def inside(address: str | None, *, otherwise: str) -> str:
     return otherwise
 
 
-def preferred_language(request: Request) -> str:
-    """The language that was last chosen in this browser; English until one is."""
-    chosen = request.cookies.get(LANGUAGE_COOKIE, "en")
+def preferred_language(request: Request, *, otherwise: str = "en") -> str:
+    """The language that was last chosen in this browser; until one is, English or the one that is named."""
+    chosen = request.cookies.get(LANGUAGE_COOKIE, otherwise)
     return chosen if chosen in LANGUAGES else "en"
 
 

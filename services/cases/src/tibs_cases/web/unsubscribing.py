@@ -8,6 +8,7 @@ as the token of the link is all that counts, whoever's browser it comes from.
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 
@@ -38,32 +39,44 @@ class _Refused(Exception):
 
 
 @router.get("", name="ask_unsubscribe")
-async def ask(request: Request, token: str = "") -> Response:
-    return await _answer(request, token, call=Notify.unsubscription, state="ask")
+async def ask(request: Request, token: str = "", language: str = "en") -> Response:
+    """`language` is the mail's."""
+    return await _answer(request, token, language, call=Notify.unsubscription, state="ask")
 
 
 @router.post("", name="unsubscribe")
-async def unsubscribe(request: Request, token: str = "") -> Response:
+async def unsubscribe(request: Request, token: str = "", language: str = "en") -> Response:
     """Answers with the page itself: a mail program that follows no redirect has done it all the same."""
-    return await _answer(request, token, call=Notify.unsubscribe, state="done")
+    return await _answer(request, token, language, call=Notify.unsubscribe, state="done")
 
 
-async def _answer(request: Request, token: str, *, call: Call, state: str) -> Response:
+async def _answer(request: Request, token: str, language: str, *, call: Call, state: str) -> Response:
+    language = preferred_language(request, otherwise=language)
     found: Unsubscription | None = None
     status = 200
     try:
-        found = await _found(request, token, call=call)
+        found = await _found(request, token, language, call=call)
     except _Refused as refused:
         state, status = refused.why, refused.status
     response = bench(request).page(
-        request, "pages/unsubscribe.html", status=status, state=state, found=found, token=token
+        request,
+        "pages/unsubscribe.html",
+        status=status,
+        language=language,
+        state=state,
+        found=found,
+        address=_address(token, language),
     )
     if status in (429, 503):
         response.headers["Retry-After"] = "60"
     return response
 
 
-async def _found(request: Request, token: str, *, call: Call) -> Unsubscription:
+def _address(token: str, language: str) -> str:
+    return f"/unsubscribe?{urlencode({'language': language, 'token': token})}"
+
+
+async def _found(request: Request, token: str, language: str, *, call: Call) -> Unsubscription:
     address = request.client.host if request.client else "unknown"
     limiter: Limiter = request.app.state.unsubscribe_limiter
     if not limiter.allows(address, at=time.monotonic()):
@@ -71,7 +84,7 @@ async def _found(request: Request, token: str, *, call: Call) -> Unsubscription:
     if not 0 < len(token) <= MAX_TOKEN:
         raise _Refused("invalid", status=410)
     workbench = bench(request)
-    asking = replace(workbench.itself, language=preferred_language(request))
+    asking = replace(workbench.itself, language=language)
     try:
         return await call(workbench.notify, asking, token)
     except Unreachable as error:

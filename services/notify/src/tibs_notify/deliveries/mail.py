@@ -67,7 +67,7 @@ def compose(
     region = head.regions[head.region].name_in(language)
     unsubscribe = None
     if not notice.critical:
-        unsubscribe = head.links.make(person=notice.person, notice_type=TYPE_OF[notice.what])
+        unsubscribe = head.links.make(person=notice.person, notice_type=TYPE_OF[notice.what], language=language)
     parameters = {
         "language": language,
         "title": words.title,

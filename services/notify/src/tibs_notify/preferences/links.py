@@ -36,7 +36,8 @@ class UnsubscribeLinks:
         self._key = OKPKey.import_key(json.loads(key_file.read_text()))
         self._keys = KeySet.import_key_set(json.loads(jwks_file.read_text()))
 
-    def make(self, *, person: str, notice_type: NoticeType) -> str:
+    def make(self, *, person: str, notice_type: NoticeType, language: str) -> str:
+        """The page's address. `language` is the mail's: who follows it is not signed in, and reads on in that one."""
         now = int(time.time())
         claims = {
             "iss": self._issuer,
@@ -48,7 +49,7 @@ class UnsubscribeLinks:
         }
         header = {"alg": "Ed25519", "kid": self._key.kid}
         token = jwt.encode(header, claims, self._key, algorithms=["Ed25519"])
-        return f"{self._public_url}/unsubscribe?token={token}"
+        return f"{self._public_url}/unsubscribe?language={language}&token={token}"
 
     def read(self, token: str) -> Unsubscription:
         """Raises BadLink."""
