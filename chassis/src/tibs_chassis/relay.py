@@ -23,6 +23,8 @@ from tibs_chassis.outbox import CHANNEL
 BATCH = 1000
 POLL_SECONDS = 1.0
 STANDBY_SECONDS = 1.0
+SILENCE_SECONDS = 2.0
+"""How long a batch may be on its way before the relay says that it waits for Kafka."""
 BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 RETENTION_DAYS = 14
 
@@ -153,7 +155,7 @@ class Relay:
             try:
                 await self._mark(connection, before)
                 following = await self._waiting(connection, besides=rows) if len(rows) == BATCH else []
-                await on_its_way
+                await self._answered(on_its_way, connection)
             except asyncio.CancelledError:
                 on_its_way.cancel()
                 raise
@@ -165,6 +167,15 @@ class Relay:
             rows = following
         await self._mark(connection, confirmed)
         return published
+
+    async def _answered(self, on_its_way: asyncio.Task[None], connection: psycopg.AsyncConnection) -> None:
+        """Waits for the answers to a batch. A producer that cannot reach Kafka tries on without a word: we say it."""
+        while not (await asyncio.wait([on_its_way], timeout=SILENCE_SECONDS))[0]:
+            if self.failing is None:
+                self.failing = "Kafka does not answer"
+                logger.warning("relay.waiting", reason="no answer", seconds=SILENCE_SECONDS)
+            await self._show_lag(connection)
+        await on_its_way
 
     async def _waiting(self, connection: psycopg.AsyncConnection, *, besides: Sequence[Row]) -> list[Row]:
         cursor = await connection.execute(_WAITING, ([row.seq for row in besides], BATCH), binary=True)
