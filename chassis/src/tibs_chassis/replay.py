@@ -36,22 +36,17 @@ async def replay(
                     text(f"DELETE FROM {table} WHERE consumer = :name"),  # noqa: S608 - two names, both above
                     {"name": consumer.name},
                 )
-    topics = await _topics(kafka, consumer, topic_pattern)
+    partitions = await _partitions(kafka, consumer, topic_pattern)
     outcomes: Counter[str] = Counter()
+    if not partitions:
+        return outcomes
+    # `earliest` is also what makes it begin at the beginning: a seek could still be undone by the first look-up.
     reader = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False, auto_offset_reset="earliest")
     await reader.start()
     try:
-        partitions = [
-            TopicPartition(topic, partition)
-            for topic in topics
-            for partition in reader.partitions_for_topic(topic) or await _partitions(reader, topic)
-        ]
-        if not partitions:
-            return outcomes
         reader.assign(partitions)
         ends = await reader.end_offsets(partitions)
         starts = await reader.beginning_offsets(partitions)
-        await reader.seek_to_beginning()
         total = sum(ends[one] - starts[one] for one in partitions)
         open_partitions = {one for one in partitions if starts[one] < ends[one]}
         while open_partitions:
@@ -67,19 +62,17 @@ async def replay(
     return outcomes
 
 
-async def _topics(kafka: str, consumer: Consumer, topic_pattern: str | None) -> list[str]:
+async def _partitions(kafka: str, consumer: Consumer, topic_pattern: str | None) -> list[TopicPartition]:
+    """All partitions of the topics that the consumer reads."""
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
     try:
-        names: list[str] = await admin.list_topics()
+        names = [
+            name
+            for name in await admin.list_topics()
+            if consumer.topics.matches(name) and (topic_pattern is None or re.fullmatch(topic_pattern, name))
+        ]
+        described = await admin.describe_topics(sorted(names)) if names else []
     finally:
         await admin.close()
-    chosen = [name for name in names if consumer.topics.matches(name)]
-    if topic_pattern is not None:
-        chosen = [name for name in chosen if re.fullmatch(topic_pattern, name)]
-    return sorted(chosen)
-
-
-async def _partitions(reader: AIOKafkaConsumer, topic: str) -> set[int]:
-    await reader._client.add_topic(topic)
-    return reader.partitions_for_topic(topic) or set()
+    return [TopicPartition(one["topic"], part["partition"]) for one in described for part in one["partitions"]]
