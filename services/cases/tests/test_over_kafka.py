@@ -58,7 +58,8 @@ async def test_an_introduction_is_completed_although_each_node_was_away_for_a_wh
         completed = [row async for row in _completed(pl, fi)]
         assert completed == [1, 1]
     for node in (pl, fi):
-        assert await node.rows("SELECT reason FROM dead_letter") == []
+        # Other tests on the same Kafka put broken records on topics of regions of their own.
+        assert await node.rows(r"SELECT reason FROM dead_letter WHERE topic ~ '\.(pl84|fi1c)\.'") == []
 
 
 async def _completed(*nodes: TestNode) -> AsyncIterator[int]:
