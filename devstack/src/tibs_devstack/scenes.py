@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from tibs_devstack.stack import Stack
+from tibs_chassis.regions import Regions
+from tibs_devstack.people import people_of
+from tibs_devstack.state import StackState, StateFolder
 from tibs_devstack.story import AWAY, DIAGNOSIS, HOME
 from tibs_devstack.visitor import Page, Stuck, Visitor
 
@@ -54,13 +56,15 @@ class Scenes:
 class Workers:
     """The people who make the scenes, each signed in."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, folder: StateFolder, state: StackState) -> None:
         self._visitors: dict[tuple[str, str], Visitor] = {}
-        self._stack = stack
+        self._regions = Regions.load(folder.path / "regions.yaml")
+        self._state = state
 
     def at(self, region: str, key: str) -> Visitor:
         if (region, key) not in self._visitors:
-            visitor = Visitor(url=self._stack.url(region), person=self._stack.people(region)[key])
+            person = next(one for one in people_of(self._regions[region]) if one.key == key)
+            visitor = Visitor(url=self._state.regions[region].url, person=person)
             visitor.sign_in()
             self._visitors[region, key] = visitor
         return self._visitors[region, key]
@@ -70,11 +74,23 @@ class Workers:
             visitor.close()
 
 
-def make(stack: Stack) -> Scenes:
-    """Fills in forms until there is one of everything. Raises Stuck."""
-    workers = Workers(stack)
+def make(folder: StateFolder, state: StackState) -> Scenes:
+    """Fills in forms, in a stack that runs and holds the sample, until there is one of everything. Raises Stuck."""
+    workers = Workers(folder, state)
     try:
         return _make(workers)
+    finally:
+        workers.close()
+
+
+def wait_to_send(folder: StateFolder, state: StackState, scenes: Scenes) -> str:
+    """One more request while Kafka is down; returns where it waits."""
+    workers = Workers(folder, state)
+    try:
+        broker = workers.at(HOME, "broker")
+        case = _case(broker, scenes.published)
+        _shortlisted(broker, case, scenes.chosen)
+        return _requested(broker, case, scenes.chosen)
     finally:
         workers.close()
 

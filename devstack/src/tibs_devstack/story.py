@@ -61,9 +61,19 @@ class Told:
 
 
 class Story:
-    """One telling, in a stack that runs and holds the sample."""
+    """One telling, in a stack that runs and holds the sample.
 
-    def __init__(self, *, folder: StateFolder, state: StackState, say: Callable[[str], None]) -> None:
+    `say` is called after every step; `visitor` makes the people, for tests in which they need more patience.
+    """
+
+    def __init__(
+        self,
+        *,
+        folder: StateFolder,
+        state: StackState,
+        say: Callable[[str], None],
+        visitor: Callable[..., Visitor] = Visitor,
+    ) -> None:
         self._say = say
         self._mails = state.parts["mail"].page or ""
         self.told = Told(
@@ -72,7 +82,7 @@ class Story:
         )
         regions = Regions.load(folder.path / "regions.yaml")
         self._visitors = {
-            (code, key): Visitor(url=state.regions[code].url, person=person)
+            (code, key): visitor(url=state.regions[code].url, person=person)
             for code in (HOME, AWAY)
             for key, person in {person.key: person for person in people_of(regions[code])}.items()
         }

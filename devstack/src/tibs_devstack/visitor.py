@@ -81,9 +81,11 @@ def _value(option: LexborNode) -> str:
 class Visitor:
     """A person at one region's UI."""
 
-    def __init__(self, *, url: str, person: Person) -> None:
+    def __init__(self, *, url: str, person: Person, transport: httpx.BaseTransport | None = None) -> None:
         self.person = person
-        self._client = httpx.Client(base_url=url, follow_redirects=True, timeout=30.0, trust_env=False)
+        self._client = httpx.Client(
+            base_url=url, follow_redirects=True, timeout=30.0, trust_env=False, transport=transport
+        )
 
     def close(self) -> None:
         self._client.close()
