@@ -117,4 +117,4 @@ async def _keep(desks: list[Desk], folder: Path) -> None:
 @pytest.fixture(scope="session")
 async def scenes(stack: Stack) -> Scenes:
     """Work in every state at the home region's desk."""
-    return await asyncio.to_thread(make, stack)
+    return await asyncio.to_thread(make, stack.folder, stack.state)

@@ -1,0 +1,234 @@
+"""Broken and unknown events are put aside with their reason; what stands behind them in the partition is applied."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+from aiokafka import AIOKafkaProducer
+from faults.ledger import Ledger
+
+from tibs_chassis import clock
+from tibs_chassis.relay import producer_for
+from tibs_chassis.testing import eventually
+from tibs_contracts.codes import WithdrawalReason
+from tibs_contracts.envelope import Envelope
+from tibs_contracts.events import Event, ProfilePublished, ProfileWithdrawn
+from tibs_contracts.ids import new_id
+from tibs_contracts.mothers import published
+from tibs_devstack.stack import Stack
+
+pytestmark = pytest.mark.system
+
+HOME, AWAY = "pl84", "fi1c"
+TOPIC = f"tibs.{AWAY}.registry.v1"
+# In each of the two regions: the directory, the index, the profiles known to cases.
+READERS = (("registry", "directory"), ("matching", "index"), ("cases", "known-profiles"))
+Headers = list[tuple[str, bytes | None]]
+
+
+class Sent(NamedTuple):
+    """Where a record lies."""
+
+    partition: int
+    offset: int
+
+
+def _headers(event: Event, *, subject: str, sequence: int = 1, **other: bytes | None) -> Headers:
+    """As the registry of Kymenlaakso would write them, but for what `other` puts in their place."""
+    envelope = Envelope(
+        id=new_id(),
+        source=f"/regions/{AWAY}/registry",
+        type=event.type,
+        subject=subject,
+        time=clock.now(),
+        sequence=sequence,
+        correlation_id=new_id(),
+    )
+    return [(name, other.get(name, value)) for name, value in envelope.headers()]
+
+
+def _withdrawn(event: ProfilePublished) -> ProfileWithdrawn:
+    return ProfileWithdrawn(
+        profile_id=event.profile_id,
+        reference=event.reference,
+        reason=WithdrawalReason.WITHDRAWN,
+        withdrawn_at=clock.now(),
+    )
+
+
+class Line:
+    """Writes to the topic of Kymenlaakso's registry past the registry, always into one partition."""
+
+    def __init__(self, producer: AIOKafkaProducer) -> None:
+        self._producer = producer
+
+    async def send(self, value: bytes, headers: Headers, *, key: str) -> Sent:
+        told = await self._producer.send_and_wait(TOPIC, value, key=key.encode(), headers=headers, partition=3)
+        return Sent(told.partition, told.offset)
+
+    async def tell(self, event: Event, *, subject: str, sequence: int = 1) -> Sent:
+        return await self.send(event.write(), _headers(event, subject=subject, sequence=sequence), key=subject)
+
+
+@pytest.fixture
+async def line(stack: Stack) -> AsyncIterator[Line]:
+    producer = producer_for(stack.kafka.address, client_id="broken-events")
+    await producer.start()
+    yield Line(producer)
+    await producer.stop()
+
+
+async def dlq(stack: Stack, region: str, service: str, *arguments: str) -> tuple[int, str]:
+    """`tibs dlq`, as an operator types it: exit code and what it says."""
+    where = ("--region", region, "--service", service, "--state-dir", str(stack.folder.path))
+    process = await asyncio.create_subprocess_exec(
+        *(str(Path(sys.executable).with_name("tibs")), "dlq", *where, *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await asyncio.wait_for(process.communicate(), timeout=60)
+    assert process.returncode is not None
+    return process.returncode, said.decode()
+
+
+async def _counted(stack: Stack, region: str, service: str, consumer: str) -> float:
+    """The metric of dead letters."""
+    async with httpx.AsyncClient(trust_env=False) as client:
+        text = (await client.get(f"{stack.url(region, service).replace('localhost', '127.0.0.1')}/metrics")).text
+    name = f'tibs_dead_letters_total{{consumer="{consumer}"}}'
+    return next((float(one.split()[-1]) for one in text.splitlines() if one.startswith(name)), 0.0)
+
+
+async def _reasons(ledger: Ledger, region: str, service: str, sent: Sequence[Sent]) -> dict[Sent, tuple[str, str]]:
+    """Why each record was put aside, and the letter's id."""
+    found = ledger.rows(
+        region,
+        service,
+        "SELECT partition, \"offset\", reason, id::text FROM dead_letter WHERE state = 'open' AND topic = %s",
+        [TOPIC],
+    )
+    return {Sent(*where): (reason, id) for *where, reason, id in found if Sent(*where) in sent}
+
+
+async def _known(ledger: Ledger, region: str, profile: str) -> set[str]:
+    """Which services of a region hold a profile."""
+    tables = {
+        "registry": "directory_profile WHERE profile_id = %s",
+        "matching": "indexed_profile WHERE profile_id = %s",
+        "cases": "known_profile WHERE withdrawn_at IS NULL AND id = %s",
+    }
+    return {service for service, table in tables.items() if ledger.count(region, service, table, [profile])}
+
+
+def _broken() -> list[tuple[str, bytes, Callable[[str], Headers]]]:
+    """Reason, value and headers of what should not be on the topic."""
+    good = published()
+    huge = b'{"profile_id": "' + b"1" * 900_000 + b'"}'
+    own = partial(_headers, good)
+    return [
+        ("do not fit at /", b'{"profile_id": "17', lambda subject: own(subject=subject)),
+        ("do not fit at /profile_id", huge, lambda subject: own(subject=subject)),
+        (
+            "does not know",
+            good.write(),
+            lambda subject: own(subject=subject, ce_type=b"eu.tibs.profile.sold.v9"),
+        ),
+        (
+            "written by region 'fi1c' alone",
+            good.write(),
+            lambda subject: own(subject=subject, ce_source=b"/regions/pl84/registry"),
+        ),
+        ("ce_type", good.write(), lambda subject: own(subject=subject, ce_type=b"\xff\xfe\x00")),
+        ("ce_id", good.write(), lambda subject: own(subject=subject, ce_id=None)),
+        ("ce_", good.write(), lambda subject: []),
+    ]
+
+
+async def test_broken_events_are_put_aside_and_the_rest_flows(stack: Stack, ledger: Ledger, line: Line) -> None:
+    before = await _counted(stack, HOME, "registry", "directory")
+    wrong: dict[Sent, str] = {}
+    for reason, value, headers in _broken():
+        subject = str(new_id())
+        wrong[await line.send(value, headers(subject), key=subject)] = reason
+    event = published(title="Seeks what stands behind the broken ones")
+    profile = str(event.profile_id)
+
+    await line.tell(event, subject=profile)
+
+    for region in (HOME, AWAY):
+        await eventually(
+            partial(_known, ledger, region, profile), until=lambda held: len(held) == 3, what="the good profile"
+        )
+        for service, _ in READERS:
+            put_aside = await _reasons(ledger, region, service, list(wrong))
+            assert set(put_aside) == set(wrong), (region, service)
+            for where, (reason, _) in put_aside.items():
+                assert wrong[where] in reason
+    assert await _counted(stack, HOME, "registry", "directory") == before + len(wrong)
+
+    await _works_off(stack, ledger, wrong)
+
+    withdrawn = _withdrawn(event)
+    await line.tell(withdrawn, subject=profile, sequence=2)
+    for region in (HOME, AWAY):
+        await eventually(partial(_known, ledger, region, profile), until=lambda held: not held, what="the withdrawal")
+    assert not ledger.dead()
+
+
+async def _works_off(stack: Stack, ledger: Ledger, wrong: dict[Sent, str]) -> None:
+    """As an operator would: look at one, try it again in vain, let all go."""
+    letters = await _reasons(ledger, HOME, "registry", list(wrong))
+    where, (reason, unknown) = next(one for one in letters.items() if "does not know" in one[1][0])
+
+    code, said = await dlq(stack, HOME, "registry", "list")
+    assert code == 0
+    assert f"{len(wrong)} dead letters" in said
+    assert f"{TOPIC}/{where.partition}@{where.offset}  {reason}" in said
+
+    code, said = await dlq(stack, HOME, "registry", "show", unknown)
+    assert code == 0
+    assert "header     ce_type = eu.tibs.profile.sold.v9" in said
+
+    code, said = await dlq(stack, HOME, "registry", "replay", unknown)
+    assert code == 1
+    assert "still wrong" in said
+    assert "Traceback" not in said
+
+    code, said = await dlq(stack, HOME, "registry", "discard", unknown)
+    assert (code, said.strip()) == (0, f"{unknown}  discarded")
+    # What the command does was seen; the many others go the short way.
+    for region in (HOME, AWAY):
+        for service, _ in READERS:
+            ledger.execute(region, service, "UPDATE dead_letter SET state = 'discarded' WHERE state = 'open'")
+
+
+async def test_what_failed_for_a_fault_of_our_own_is_applied_when_it_is_replayed(
+    stack: Stack, ledger: Ledger, line: Line
+) -> None:
+    event = published(title="Seeks a table that was renamed")
+    profile = str(event.profile_id)
+    ledger.execute(HOME, "registry", "ALTER TABLE directory_profile RENAME TO directory_profile_away")
+    try:
+        sent = await line.tell(event, subject=profile)
+        letters: dict[Sent, Any] = await eventually(
+            partial(_reasons, ledger, HOME, "registry", [sent]), what="the dead letter"
+        )
+    finally:
+        ledger.execute(HOME, "registry", "ALTER TABLE directory_profile_away RENAME TO directory_profile")
+    [(reason, id)] = letters.values()
+    assert reason == "ProgrammingError in the handler"
+    assert "registry" not in await _known(ledger, HOME, profile)
+
+    code, said = await dlq(stack, HOME, "registry", "replay", "all")
+
+    assert (code, said.strip()) == (0, f"{id}  applied")
+    assert "registry" in await _known(ledger, HOME, profile)
+    withdrawn = _withdrawn(event)
+    await line.tell(withdrawn, subject=profile, sequence=2)
+    await eventually(partial(_known, ledger, HOME, profile), until=lambda held: not held, what="the withdrawal")
+    assert not ledger.dead()
