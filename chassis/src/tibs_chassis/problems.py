@@ -22,6 +22,10 @@ class FieldError(BaseModel):
     pointer: str
     reason: str
     held: str | None = None
+    code: str | None = None
+    """What is wrong, for programs: `missing`, `string_too_short`, …; None for a rule of the domain."""
+    limits: dict[str, int | float] = {}
+    """The bounds that the reason speaks of, such as `max_length`."""
 
 
 class ProblemDocument(BaseModel):
@@ -68,7 +72,7 @@ class Problem(Exception):
         if instance is not None:
             document["instance"] = instance
         if self.errors:
-            document["errors"] = [error.model_dump(exclude_none=True) for error in self.errors]
+            document["errors"] = [error.model_dump(exclude_none=True, exclude_defaults=True) for error in self.errors]
         return document | self.extensions
 
     @classmethod
@@ -136,6 +140,46 @@ def _pointer(location: Sequence[int | str]) -> str:
             return f"{place} {'.'.join(path)}".strip()
 
 
+_REASONS = {
+    "missing": "is required",
+    "extra_forbidden": "is not a field of this request",
+    "string_type": "should be text",
+    "string_too_short": "should have at least {min_length} characters",
+    "string_too_long": "should have at most {max_length} characters",
+    "too_short": "should have at least {min_length} entries",
+    "too_long": "should have at most {max_length} entries",
+    "int_parsing": "should be a whole number",
+    "int_type": "should be a whole number",
+    "int_from_float": "should be a whole number",
+    "bool_parsing": "should be true or false",
+    "bool_type": "should be true or false",
+    "enum": "should be one of {expected}",
+    "literal_error": "should be one of {expected}",
+    "greater_than_equal": "should be {ge} or more",
+    "less_than_equal": "should be {le} or less",
+    "date_parsing": "should be a date such as 2026-11-27",
+    "date_from_datetime_parsing": "should be a date such as 2026-11-27",
+    "datetime_parsing": "should be a time such as 2026-11-27T10:00:00Z",
+    "datetime_from_date_parsing": "should be a time such as 2026-11-27T10:00:00Z",
+    "uuid_parsing": "should be a UUID",
+    "url_parsing": "should be a web address such as https://company.example",
+    "model_attributes_type": "should be an object",
+    "dict_type": "should be an object",
+    "list_type": "should be a list",
+    "json_invalid": "is not JSON",
+}
+"""Pydantic's errors by type, as sentences that follow the field's name. Others keep the library's words."""
+
+
+def _reason(problem: Any) -> str:
+    template = _REASONS.get(problem["type"])
+    if template is None:
+        return str(problem["msg"]).removeprefix("Value error, ")
+    if problem["type"] == "string_too_short" and problem["ctx"]["min_length"] == 1:
+        return "should not be empty"
+    return template.format(**problem.get("ctx", {}))
+
+
 def field_errors(problems: Sequence[Any]) -> list[FieldError]:
     """Pydantic's errors as ours. What was held is cut short, and left out where it is the whole body."""
     found = []
@@ -145,8 +189,12 @@ def field_errors(problems: Sequence[Any]) -> list[FieldError]:
         found.append(
             FieldError(
                 pointer=_pointer(problem["loc"]),
-                reason=problem["msg"].removeprefix("Value error, "),
+                reason=_reason(problem),
                 held=str(held).encode("unicode_escape").decode()[:_HELD_LENGTH] if scalar else None,
+                code=problem["type"] if problem["type"] in _REASONS else None,
+                limits={
+                    name: bound for name, bound in problem.get("ctx", {}).items() if isinstance(bound, int | float)
+                },
             )
         )
     return found

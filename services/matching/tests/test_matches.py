@@ -258,7 +258,7 @@ async def test_whatever_people_type_is_answered(
         ({"text": "hulls", "regions": ["atlantis"]}, "/regions/0", "is no region of the network"),
         ({"text": "hulls", "regions": ["Pl 84"]}, "/regions/0", "pattern"),
         ({"text": "hulls", "language": "english"}, "/language", "pattern"),
-        ({"text": "hulls", "colour": "red"}, "/colour", "Extra inputs are not permitted"),
+        ({"text": "hulls", "colour": "red"}, "/colour", "is not a field of this request"),
         ({"profile_id": "7"}, "/profile_id", "UUID"),
         ({"text": "hulls", "exclude_client": "me"}, "/exclude_client", "UUID"),
         ({"need": {}}, "/need", "nothing to search for"),

@@ -145,6 +145,32 @@ def field_of(error: FieldError, *, known: Mapping[str, Sequence[str]]) -> str:
 
 
 def _sentence(error: FieldError) -> str:
+    """In the reader's language where we know what is wrong, else in the words of the rule."""
+    match error.code:
+        case "missing":
+            return gettext("This is needed.")
+        case "string_too_short" if error.limits.get("min_length") == 1:
+            return gettext("This is needed.")
+        case "string_too_short":
+            return gettext("At least %(min_length)s characters are needed.") % error.limits
+        case "string_too_long":
+            return gettext("At most %(max_length)s characters fit.") % error.limits
+        case "too_short":
+            return gettext("Choose at least %(min_length)s.") % error.limits
+        case "too_long":
+            return gettext("Choose at most %(max_length)s.") % error.limits
+        case "int_parsing" | "int_type" | "int_from_float":
+            return gettext("A whole number is needed, such as 1998.")
+        case "enum" | "literal_error":
+            return gettext("Choose one from the list.")
+        case "greater_than_equal":
+            return gettext("%(ge)s or more is needed.") % error.limits
+        case "less_than_equal":
+            return gettext("%(le)s or less is needed.") % error.limits
+        case "date_parsing" | "date_from_datetime_parsing":
+            return gettext("A date is needed, such as 2026-11-27.")
+        case "url_parsing":
+            return gettext("A web address is needed, such as https://company.example.")
     reason = error.reason.strip()
     return reason[:1].upper() + reason[1:] + ("" if reason.endswith((".", "!", "?")) else ".")
 
