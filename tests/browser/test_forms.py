@@ -125,6 +125,7 @@ async def test_an_unknown_page_and_a_foreign_id_are_not_found(desk: Callable) ->
         broker.expect(404, path)
         page = await broker.open(path)
         await expect(page.locator("#problem[data-status='404']")).to_be_visible()
+        await expect(page.get_by_role("navigation", name="Main").first).to_be_visible()
 
 
 async def test_without_matching_only_its_panel_is_missing(desk: Callable, scenes: Scenes, stack: Stack) -> None:

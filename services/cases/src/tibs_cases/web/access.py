@@ -15,6 +15,7 @@ PAGES: dict[str, frozenset[Role]] = {
     "ask_unsubscribe": EVERYBODY,
     "unsubscribe": EVERYBODY,
     "home": PEOPLE,
+    "nowhere": PEOPLE,
     "today_page": PEOPLE,
     "palette": PEOPLE,
     "sign_out": PEOPLE,

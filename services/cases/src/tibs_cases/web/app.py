@@ -2,7 +2,7 @@
 
 from urllib.parse import quote, urlsplit
 
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
@@ -32,7 +32,7 @@ from tibs_cases.web import (
 )
 from tibs_cases.web.access import PAGES
 from tibs_cases.web.gateways import Matching, Notify, Registry
-from tibs_cases.web.guard import SecurityHeaders, SignInNeeded
+from tibs_cases.web.guard import PageRoute, SecurityHeaders, SignInNeeded
 from tibs_cases.web.live import Live
 from tibs_cases.web.rendering import STATIC
 from tibs_cases.web.session import Cookie
@@ -107,14 +107,24 @@ def create_workbench(
         unsubscribing.router,
     ]:
         app.include_router(router)
-    rights.check_complete(app, PAGES)
     app.mount("/static", Static(directory=STATIC), name="static")
+    app.include_router(elsewhere)  # last: it takes what nobody else took
+    rights.check_complete(app, PAGES)
     _refusals(app)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
     app.add_middleware(SecurityHeaders, secure=secure)
     if not (STATIC / "vendor" / "tabler.css").is_file():
         logger.warning("workbench.assets_missing", do="run `make assets`")
     return app
+
+
+elsewhere = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+
+@elsewhere.get("/{path:path}", name="nowhere")
+async def nowhere(path: str) -> Response:
+    """There is no such page. Who is signed in is told so among the other pages, not outside of them."""
+    raise HTTPException(404)
 
 
 def _refusals(app: FastAPI) -> None:
