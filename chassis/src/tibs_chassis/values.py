@@ -4,6 +4,7 @@ from typing import Annotated, Generic, TypeVar
 
 from fastapi import Query
 from pydantic import AfterValidator, AwareDatetime
+from pydantic_core import PydanticCustomError
 
 from tibs_chassis import clock
 from tibs_chassis.text import Output
@@ -16,7 +17,7 @@ T = TypeVar("T")
 def _listed(value: C) -> C:
     if value.name == "UNKNOWN":
         codes = [code.value for code in type(value) if code.name != "UNKNOWN"]
-        raise ValueError(f"should be one of {', '.join(codes)}")
+        raise PydanticCustomError("enum", "should be one of {expected}", {"expected": ", ".join(codes)})
     return value
 
 
