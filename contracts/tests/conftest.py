@@ -11,6 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from tibs_contracts.envelope import Envelope, Headers, source_of
 from tibs_contracts.events import Event, ProfilePublished
 from tibs_contracts.ids import new_id
+from tibs_contracts.signatures import Signer
 from tibs_contracts.topics import Topic, declared
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "0.1.0" / f"{ProfilePublished.type}.json"
@@ -53,6 +54,12 @@ class Teller:
 
     async def record(self, topic: Topic, value: bytes | None, headers: Headers) -> None:
         await self._producer.send_and_wait(topic.name, value, key=b"subject", headers=headers)
+
+    async def signed(self, region: str, event: Event, *, by: Signer) -> None:
+        headers = self.headers(event, region=region)
+        envelope, topic = Envelope.from_headers(headers), Topic(event.channel, region)
+        headers = by.headers(envelope, topic=topic.name, value=event.write())
+        await self._producer.send_and_wait(topic.name, event.write(), key=envelope.subject.encode(), headers=headers)
 
 
 @pytest.fixture

@@ -10,11 +10,13 @@ from uuid import uuid4
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from joserfc.jwk import OKPKey
 
 from tibs_contracts.codes import WithdrawalReason
 from tibs_contracts.events import CaseOpened, Event, IntroductionRequested, ProfilePublished, ProfileWithdrawn
 from tibs_contracts.ids import new_id
 from tibs_contracts.sdk import Invalid, Message, subscribe
+from tibs_contracts.signatures import Keyring, Signer, SigningKey
 from tibs_contracts.topics import Channel, Topic
 
 pytestmark = pytest.mark.integration
@@ -150,6 +152,27 @@ async def test_fields_and_values_of_a_later_version_do_not_disturb(
     value = event.write().replace(b'"stage":"field_tested"', b'"stage":"flying","licence":"new"')
     await tell.record(Topic(Channel.REGISTRY, regions[0]), value, tell.headers(event, region=regions[0]))
     assert await titles(kafka, regions) == ["Later"]
+
+
+async def test_with_a_keyring_only_what_its_region_signed_is_read(
+    kafka: str, tell: Any, regions: Regions, profile: Profile
+) -> None:
+    region, other = regions
+    ours, theirs = (
+        Signer(OKPKey.generate_key("Ed25519", parameters={"kid": f"{code}-1"}).as_dict(private=True))
+        for code in regions
+    )
+    ring = Keyring({region: [SigningKey.of(ours.public)], other: [SigningKey.of(theirs.public)]})
+    await tell.signed(region, profile("Signed"), by=ours)
+    await tell.signed(region, profile("Signed by another region"), by=theirs)
+    await tell.event(region, profile("Not signed"))
+    invalid: list[Invalid] = []
+    assert await titles(kafka, regions, keyring=ring, on_invalid=invalid.append) == ["Signed"]
+    reasons = {each.reason for each in invalid if each.topic == Topic(Channel.REGISTRY, region).name}
+    assert reasons == {
+        f"it is signed with key '{other}-1', none of region '{region}' ({region}-1)",
+        "the record's key is not its ce_subject",
+    }
 
 
 async def test_nothing_to_subscribe_to_is_refused() -> None:

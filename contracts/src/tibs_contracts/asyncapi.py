@@ -13,6 +13,7 @@ import yaml
 from tibs_contracts.envelope import CONTENT_TYPE
 from tibs_contracts.events import Event, all_events
 from tibs_contracts.schemas import FOLDER
+from tibs_contracts.signatures import HEADER as SIGNATURE
 from tibs_contracts.topics import CONFIG, PARTITIONS, REGION, SERVICES, Channel
 
 Document = dict[str, Any]
@@ -159,6 +160,10 @@ def _headers_schema() -> Document:
             "ce_causationid": text("The id of the event that led to this one.", format="uuid"),
             "content-type": {"const": CONTENT_TYPE},
             "traceparent": text("W3C trace context."),
+            SIGNATURE: text(
+                "Detached JWS (Ed25519) over the ce_ headers and the value by the region that the topic is named by;"
+                " on every topic that other regions read."
+            ),
         },
     }
 

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from tibs_contracts.envelope import Envelope, EnvelopeError
 from tibs_contracts.events import Event
+from tibs_contracts.signatures import Keyring, SignatureError
 from tibs_contracts.topics import Topic, every_region
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ def subscribe(
     group: str | None = None,
     until_end: bool = False,
     on_invalid: Callable[[Invalid], None] | None = None,
+    keyring: Keyring | None = None,
     options: Options | None = None,
 ) -> AsyncGenerator[Message[E], None]:
     """The public events of the given kinds, of every region; regions that join later too.
@@ -64,6 +66,8 @@ def subscribe(
         counts as handled when the loop asks for the next.
     until_end: stop after what was there at the start, instead of waiting for more.
     on_invalid: called with each record that is no event; without it they are logged. Reading goes on either way.
+    keyring: the regions' public keys, such as `Keyring.load(Path("regions.yaml"))`: a record that its region did not
+        sign is then invalid. Without it every record is taken as it comes.
     options: further arguments of AIOKafkaConsumer, such as `security_protocol` or `sasl_mechanism`.
 
     Raises ValueError for no event or one that is not public, and aiokafka's errors when Kafka cannot be reached at the
@@ -82,7 +86,9 @@ def subscribe(
     }
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, **{**settings, **(options or {})})
     consumer.subscribe(pattern=pattern)
-    return _messages(consumer, wanted, group=group, until_end=until_end, on_invalid=on_invalid or _log)
+    return _messages(
+        consumer, _Reader(wanted, keyring), group=group, until_end=until_end, on_invalid=on_invalid or _log
+    )
 
 
 def _pattern(event: type[Event]) -> str:
@@ -93,7 +99,7 @@ def _pattern(event: type[Event]) -> str:
 
 async def _messages(
     consumer: AIOKafkaConsumer,
-    wanted: Mapping[str, type[E]],
+    reader: "_Reader[E]",
     *,
     group: str | None,
     until_end: bool,
@@ -109,7 +115,7 @@ async def _messages(
                 for record in records:
                     if partition in ends and record.offset >= ends[partition]:
                         break  # Written after the start.
-                    match _read(record, wanted):
+                    match reader.read(record):
                         case Message() as message:
                             yield message
                         case Invalid() as invalid:
@@ -148,33 +154,50 @@ class _Record(Protocol):
     topic: str
     partition: int
     offset: int
+    key: bytes | None
     value: bytes | None
     headers: list[tuple[str, bytes | None]]
 
 
-def _read(record: _Record, wanted: Mapping[str, type[E]]) -> Message[E] | Invalid | None:
-    """None for what is meant for other readers: other kinds of events, and tombstones."""
-    if record.value is None:
-        return None
+@dataclass(frozen=True)
+class _Reader(Generic[E]):
+    """Takes records apart: the wanted events by type, and whose word counts."""
 
-    def invalid(reason: str) -> Invalid:
-        return Invalid(topic=record.topic, partition=record.partition, offset=record.offset, reason=reason)
+    wanted: Mapping[str, type[E]]
+    keyring: Keyring | None
 
-    try:
-        topic = Topic.parse(record.topic)
-        envelope = Envelope.from_headers(record.headers)
-    except EnvelopeError as error:
-        return invalid(str(error))
-    if envelope.region != topic.region:
-        return invalid(f"header ce_source held '{envelope.source}' on a topic of region '{topic.region}'")
-    event = wanted.get(envelope.type)
-    if event is None:
-        return None
-    try:
-        return Message(envelope=envelope, data=event.read(record.value), topic=topic)
-    except ValidationError as error:
-        places = [f"/{'/'.join(map(str, each['loc']))} ({each['type']})" for each in error.errors(include_input=False)]
-        return invalid(f"the data do not fit {envelope.type}: {', '.join(places)}")
+    def read(self, record: _Record) -> Message[E] | Invalid | None:
+        """None for what is meant for other readers: other kinds of events, and tombstones."""
+        if record.value is None:
+            return None
+
+        def invalid(reason: str) -> Invalid:
+            return Invalid(topic=record.topic, partition=record.partition, offset=record.offset, reason=reason)
+
+        try:
+            topic = Topic.parse(record.topic)
+            envelope = Envelope.from_headers(record.headers)
+        except EnvelopeError as error:
+            return invalid(str(error))
+        if envelope.region != topic.region:
+            return invalid(f"header ce_source held '{envelope.source}' on a topic of region '{topic.region}'")
+        event = self.wanted.get(envelope.type)
+        if event is None:
+            return None
+        if self.keyring is not None:
+            try:
+                self.keyring.verify(
+                    topic=topic, envelope=envelope, key=record.key, headers=record.headers, value=record.value
+                )
+            except SignatureError as error:
+                return invalid(str(error))
+        try:
+            return Message(envelope=envelope, data=event.read(record.value), topic=topic)
+        except ValidationError as error:
+            places = [
+                f"/{'/'.join(map(str, each['loc']))} ({each['type']})" for each in error.errors(include_input=False)
+            ]
+            return invalid(f"the data do not fit {envelope.type}: {', '.join(places)}")
 
 
 def _log(invalid: Invalid) -> None:
