@@ -1,6 +1,7 @@
-"""Broken and unknown events are put aside with their reason; what stands behind them in the partition is applied."""
+"""Broken, unknown and unbelievable events are put aside with their reason; what stands behind them is applied."""
 
 import asyncio
+import json
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
@@ -20,6 +21,7 @@ from tibs_contracts.envelope import Envelope
 from tibs_contracts.events import Event, ProfilePublished, ProfileWithdrawn
 from tibs_contracts.ids import new_id
 from tibs_contracts.mothers import published
+from tibs_contracts.signatures import HEADER, Signer
 from tibs_devstack.stack import Stack
 
 pytestmark = pytest.mark.system
@@ -36,6 +38,12 @@ class Sent(NamedTuple):
 
     partition: int
     offset: int
+
+
+def _signed(stack: Stack, headers: Headers, value: bytes | None, *, region: str = AWAY, topic: str = TOPIC) -> Headers:
+    """With the signature of a region."""
+    key = json.loads((stack.folder.path / "keys" / region / "signing.jwk").read_text(encoding="utf-8"))
+    return [*headers, (HEADER, Signer(key).sign(topic=topic, headers=headers, value=value).encode())]
 
 
 def _headers(event: Event, *, subject: str, sequence: int = 1, **other: bytes | None) -> Headers:
@@ -64,22 +72,24 @@ def _withdrawn(event: ProfilePublished) -> ProfileWithdrawn:
 class Line:
     """Writes to the topic of Kymenlaakso's registry past the registry, always into one partition."""
 
-    def __init__(self, producer: AIOKafkaProducer) -> None:
+    def __init__(self, producer: AIOKafkaProducer, stack: Stack) -> None:
         self._producer = producer
+        self._stack = stack
 
     async def send(self, value: bytes, headers: Headers, *, key: str) -> Sent:
         told = await self._producer.send_and_wait(TOPIC, value, key=key.encode(), headers=headers, partition=3)
         return Sent(told.partition, told.offset)
 
     async def tell(self, event: Event, *, subject: str, sequence: int = 1) -> Sent:
-        return await self.send(event.write(), _headers(event, subject=subject, sequence=sequence), key=subject)
+        value, headers = event.write(), _headers(event, subject=subject, sequence=sequence)
+        return await self.send(value, _signed(self._stack, headers, value), key=subject)
 
 
 @pytest.fixture
 async def line(stack: Stack) -> AsyncIterator[Line]:
     producer = producer_for(stack.kafka.address, client_id="broken-events")
     await producer.start()
-    yield Line(producer)
+    yield Line(producer, stack)
     await producer.stop()
 
 
@@ -96,11 +106,13 @@ async def dlq(stack: Stack, region: str, service: str, *arguments: str) -> tuple
     return process.returncode, said.decode()
 
 
-async def _counted(stack: Stack, region: str, service: str, consumer: str) -> float:
-    """The metric of dead letters."""
+async def _counted(
+    stack: Stack, region: str, service: str, consumer: str, *, metric: str = "dead_letters", more: str = ""
+) -> float:
+    """The metric of dead letters, or of quarantined records."""
     async with httpx.AsyncClient(trust_env=False) as client:
         text = (await client.get(f"{stack.url(region, service).replace('localhost', '127.0.0.1')}/metrics")).text
-    name = f'tibs_dead_letters_total{{consumer="{consumer}"}}'
+    name = f'tibs_{metric}_total{{consumer="{consumer}"{more}}}'
     return next((float(one.split()[-1]) for one in text.splitlines() if one.startswith(name)), 0.0)
 
 
@@ -138,11 +150,6 @@ def _broken() -> list[tuple[str, bytes, Callable[[str], Headers]]]:
             good.write(),
             lambda subject: own(subject=subject, ce_type=b"eu.tibs.profile.sold.v9"),
         ),
-        (
-            "written by region 'fi1c' alone",
-            good.write(),
-            lambda subject: own(subject=subject, ce_source=b"/regions/pl84/registry"),
-        ),
         ("ce_type", good.write(), lambda subject: own(subject=subject, ce_type=b"\xff\xfe\x00")),
         ("ce_id", good.write(), lambda subject: own(subject=subject, ce_id=None)),
         ("ce_", good.write(), lambda subject: []),
@@ -154,7 +161,8 @@ async def test_broken_events_are_put_aside_and_the_rest_flows(stack: Stack, ledg
     wrong: dict[Sent, str] = {}
     for reason, value, headers in _broken():
         subject = str(new_id())
-        wrong[await line.send(value, headers(subject), key=subject)] = reason
+        held = headers(subject)
+        wrong[await line.send(value, _signed(stack, held, value) if held else held, key=subject)] = reason
     event = published(title="Seeks what stands behind the broken ones")
     profile = str(event.profile_id)
 
@@ -202,9 +210,7 @@ async def _works_off(stack: Stack, ledger: Ledger, wrong: dict[Sent, str]) -> No
     code, said = await dlq(stack, HOME, "registry", "discard", unknown)
     assert (code, said.strip()) == (0, f"{unknown}  discarded")
     # What the command does was seen; the many others go the short way.
-    for region in (HOME, AWAY):
-        for service, _ in READERS:
-            ledger.execute(region, service, "UPDATE dead_letter SET state = 'discarded' WHERE state = 'open'")
+    _let_go(ledger)
 
 
 async def test_what_failed_for_a_fault_of_our_own_is_applied_when_it_is_replayed(
@@ -231,4 +237,104 @@ async def test_what_failed_for_a_fault_of_our_own_is_applied_when_it_is_replayed
     withdrawn = _withdrawn(event)
     await line.tell(withdrawn, subject=profile, sequence=2)
     await eventually(partial(_known, ledger, HOME, profile), until=lambda held: not held, what="the withdrawal")
+    assert not ledger.dead()
+
+
+def _unbelievable(stack: Stack, event: ProfilePublished) -> list[tuple[str, bytes, Headers]]:
+    """Reason, value and headers of what Kymenlaakso did not write to its topic, or not like this."""
+    subject, value = str(event.profile_id), event.write()
+    good = _headers(event, subject=subject)
+    signed = _signed(stack, good, value)
+    foreign = _headers(event, subject=subject, ce_source=b"/regions/pl84/registry")
+    return [
+        ("it is not signed", value, good),
+        ("with key", value, _signed(stack, good, value, region=HOME)),
+        ("does not fit what it holds", value.replace(b"boatyard", b"shipyard"), signed),
+        ("does not fit what it holds", value, [(n, b"77" if n == "ce_sequence" else v) for n, v in signed]),
+        (
+            f"was signed for topic 'tibs.{AWAY}.catalogue.v1' and moved",
+            value,
+            _signed(stack, good, value, topic=f"tibs.{AWAY}.catalogue.v1"),
+        ),
+        ("written by region 'fi1c' alone", value, _signed(stack, foreign, value, region=HOME)),
+    ]
+
+
+async def test_what_its_region_did_not_sign_is_quarantined_counted_and_the_rest_flows(
+    stack: Stack, ledger: Ledger, line: Line
+) -> None:
+    event = published(title="Seeks nobody, for it is forged")
+    profile, more = str(event.profile_id), f',region="{AWAY}"'
+    counted = partial(_counted, stack, HOME, "registry", "directory")
+    broken, aside = await counted(), await counted(metric="quarantined", more=more)
+    wrong: dict[Sent, str] = {}
+    for reason, value, headers in _unbelievable(stack, event):
+        wrong[await line.send(value, headers, key=profile)] = reason
+    good = published(title="Seeks what stands behind the forged ones")
+
+    await line.tell(good, subject=str(good.profile_id))
+
+    for region in (HOME, AWAY):
+        await eventually(
+            partial(_known, ledger, region, str(good.profile_id)), until=lambda held: len(held) == 3, what="the profile"
+        )
+        assert not await _known(ledger, region, profile)
+        for service, _ in READERS:
+            put_aside = await _reasons(ledger, region, service, list(wrong))
+            assert set(put_aside) == set(wrong), (region, service)
+            for where, (reason, _) in put_aside.items():
+                assert wrong[where] in reason
+    assert await counted(metric="quarantined", more=more) == aside + len(wrong)
+    assert await counted() == broken
+    _, said = await dlq(stack, HOME, "registry", "list")
+    assert f"{len(wrong)} of them quarantined" in said
+    assert "quarantined: it is not signed" in said
+
+    _let_go(ledger)
+    await line.tell(_withdrawn(good), subject=str(good.profile_id), sequence=2)
+    for region in (HOME, AWAY):
+        await eventually(
+            partial(_known, ledger, region, str(good.profile_id)), until=lambda held: not held, what="the withdrawal"
+        )
+    assert not ledger.dead()
+
+
+def _let_go(ledger: Ledger) -> None:
+    for region in (HOME, AWAY):
+        for service, _ in READERS:
+            ledger.execute(region, service, "UPDATE dead_letter SET state = 'discarded' WHERE state = 'open'")
+
+
+async def test_a_region_that_is_blocked_waits_in_quarantine_until_it_is_let_in_again(
+    stack: Stack, ledger: Ledger, line: Line
+) -> None:
+    event = published(title="Seeks to be let in again")
+    profile = str(event.profile_id)
+    standings = Path(stack.environment(HOME, "registry")["TIBS_STANDINGS_FILE"])
+    standings.write_text(f"- {{region: {AWAY}, state: blocked, since: 2026-11-01, reason: its key was stolen}}\n")
+    try:
+        sent = await line.tell(event, subject=profile)
+        letters: dict[str, str] = {}
+        for service, _ in READERS:
+            held: dict[Sent, Any] = await eventually(
+                partial(_reasons, ledger, HOME, service, [sent]), what=f"the quarantine of {service}"
+            )
+            [(reason, letters[service])] = held.values()
+            assert reason == f"{HOME} blocks {AWAY} since 2026-11-01: its key was stolen"
+        # Who blocks nobody goes on.
+        await eventually(
+            partial(_known, ledger, AWAY, profile), until=lambda known: len(known) == 3, what="the profile"
+        )
+        code, said = await dlq(stack, HOME, "registry", "replay", letters["registry"])
+        assert (code, f"still wrong: {HOME} blocks {AWAY}" in said) == (1, True)
+    finally:
+        standings.unlink()
+
+    for service, id in letters.items():
+        code, said = await dlq(stack, HOME, service, "replay", id)
+        assert (code, said.strip()) == (0, f"{id}  applied")
+    assert len(await _known(ledger, HOME, profile)) == 3
+    await line.tell(_withdrawn(event), subject=profile, sequence=2)
+    for region in (HOME, AWAY):
+        await eventually(partial(_known, ledger, region, profile), until=lambda known: not known, what="the withdrawal")
     assert not ledger.dead()

@@ -6,12 +6,14 @@ from uuid import uuid4
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from joserfc.jwk import OKPKey
 
 from tibs_chassis import migrations
 from tibs_chassis.database import Database
 from tibs_chassis.node import Node
-from tibs_chassis.regions import Regions
+from tibs_chassis.regions import RegionKeys, Regions
 from tibs_contracts.ids import new_id
+from tibs_contracts.signatures import Signer, SigningKey
 from tibs_contracts.topics import declared
 
 REGIONS_FILE = Path(__file__).parents[2] / "deploy" / "regions.yaml"
@@ -58,7 +60,10 @@ def node_of(regions: Regions) -> Callable[[str], Node]:
     template = regions["pl84"]
 
     def make(region: str) -> Node:
-        return Node(region=region, service="registry", regions=Regions([template.model_copy(update={"code": region})]))
+        signer = Signer(OKPKey.generate_key("Ed25519", parameters={"kid": f"{region}-1"}).as_dict(private=True))
+        keys = RegionKeys(signing=[SigningKey.of(signer.public)])
+        regions = Regions([template.model_copy(update={"code": region, "keys": keys})])
+        return Node(region=region, service="registry", regions=regions, signer=signer)
 
     return make
 

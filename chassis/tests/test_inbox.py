@@ -111,7 +111,7 @@ async def test_a_passing_failure_is_waited_for_and_leaves_nothing_half_done(titl
         (lambda r: _header(r, "ce_sequence", b"-1"), "not a whole number from 1"),
         (lambda r: _header(r, "ce_time", b"2026-01-01T10:00:00"), "has no time zone"),
         (lambda r: _header(r, "ce_type", b"eu.tibs.profile.eaten.v1"), "which this version does not know"),
-        (lambda r: _header(r, "ce_source", b"/regions/fi1c/registry"), "is written by region 'pl84' alone"),
+        (lambda r: _header(r, "ce_subject", b"018f0000-0000-7000-8000-000000000001"), "but the data speak of"),
     ],
 )
 async def test_a_broken_record_becomes_a_dead_letter_with_its_reason_and_the_rest_flows(
@@ -136,6 +136,16 @@ async def test_a_strangers_header_is_no_reason_to_lose_an_event(titles: Titles, 
     record = version(new_id(), 1)
     record = dataclasses.replace(record, headers=[*record.headers, ("x-stranger", None), ("x-bytes", b"\xff")])
     assert await titles.consumer.take(record, database=database) == "applied"
+
+
+async def test_an_event_that_names_another_region_than_its_topic_is_quarantined(
+    titles: Titles, database: Database
+) -> None:
+    record = _header(version(new_id(), 1), "ce_source", b"/regions/fi1c/registry")
+    assert await titles.consumer.take(record, database=database) == "quarantined"
+    async with database.transaction() as session:
+        [letter] = await deadletters.find(session)
+    assert (letter.kind, "is written by region 'pl84' alone" in letter.reason) == ("untrusted", True)
 
 
 async def test_an_event_nobody_here_cares_for_is_passed_over(titles: Titles, database: Database) -> None:

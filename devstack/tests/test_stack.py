@@ -22,6 +22,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from tibs_chassis.regions import Regions
 from tibs_chassis.settings import NodeSettings, load_settings
+from tibs_chassis.trust import load_signer
 from tibs_contracts.topics import SERVICES, Channel, topic_name
 from tibs_devstack import nodes
 from tibs_devstack.process import DidNotStart
@@ -123,10 +124,18 @@ async def test_secrets_are_only_for_their_owner(stack: Stack) -> None:
 
 
 async def test_the_regions_file_carries_public_keys_only(stack: Stack) -> None:
-    key = Regions.load(stack.folder.path / "regions.yaml")["fi1c"].keys.contacts[0]
-    assert key["crv"] == "X25519"
-    assert "d" not in key
+    keys = Regions.load(stack.folder.path / "regions.yaml")["fi1c"].keys
+    assert keys.contacts[0]["crv"] == "X25519"
+    assert "d" not in keys.contacts[0]
+    assert len(keys.signing) == 1
     assert stack.environment("pl84", "cases")["TIBS_CONTACTS_KEY"].endswith("keys/pl84/contacts.jwk")
+
+
+@pytest.mark.parametrize("service", ["registry", "cases"])
+async def test_who_tells_other_regions_has_the_key_that_they_know(stack: Stack, service: str) -> None:
+    known = Regions.load(stack.folder.path / "regions.yaml")["fi1c"]
+    load_signer(Path(stack.environment("fi1c", service)["TIBS_SIGNING_KEY"]), region=known)
+    assert "TIBS_SIGNING_KEY" not in stack.environment("fi1c", "notify")
 
 
 async def test_a_crashed_service_is_started_again(stack: Stack) -> None:

@@ -23,10 +23,14 @@ from tibs_chassis.inbox import Consumer, PermanentError
 from tibs_chassis.kafka import ConsumerHost
 from tibs_chassis.log import configure_logging, logger
 from tibs_chassis.node import Node
+from tibs_chassis.regions import RegionsError
 from tibs_chassis.relay import Relay
 from tibs_chassis.replay import replay
 from tibs_chassis.settings import NodeSettings
+from tibs_chassis.standings import Standings, StandingsError
 from tibs_chassis.telemetry import REQUESTS, configure_telemetry
+from tibs_chassis.trust import Trust
+from tibs_contracts.signatures import SignatureError
 
 Task = Callable[[], Coroutine[Any, Any, None]]
 
@@ -135,6 +139,19 @@ async def _until_stopped(server: uvicorn.Server, tasks: Sequence[asyncio.Task[No
         raise SystemExit(1)
 
 
+def trust_of(service: Service) -> Trust:
+    """Lets every consumer of a service believe only what the regions signed, and returns who judges.
+
+    Raises StandingsError.
+    """
+    settings, regions = service.settings, service.node.regions
+    standings = Standings(region=settings.region, regions=regions, file=settings.standings_file)
+    trust = Trust(region=settings.region, regions=regions, standings=standings)
+    for consumer in service.consumers:
+        consumer.trust = trust
+    return trust
+
+
 def service_cli(name: str, build: Callable[[], Service], package: str) -> Callable[[], None]:
     """The command of a service: run, migrate, dlq, replay, openapi."""
     app = typer.Typer(no_args_is_help=True, add_completion=False, help=f"The {name} service of a TIBS node.")
@@ -142,7 +159,12 @@ def service_cli(name: str, build: Callable[[], Service], package: str) -> Callab
     app.add_typer(dlq, name="dlq")
 
     def built() -> Service:
-        service = build()
+        try:
+            service = build()
+            trust_of(service)
+        except (RegionsError, SignatureError, StandingsError) as error:
+            typer.echo(f"{error}.", err=True)
+            raise SystemExit(2) from None
         configure_logging(region=service.settings.region, service=name, level=service.settings.log_level)
         return service
 
@@ -235,11 +257,15 @@ async def _dlq_list(service: Service, everything: bool) -> None:
     async with service.database.transaction() as session:
         letters = await deadletters.find(session, state=None if everything else "open")
     for letter in letters:
+        reason = f"quarantined: {letter.reason}" if letter.kind == "untrusted" else letter.reason
         typer.echo(
             f"{letter.id}  {letter.arrived_at:%Y-%m-%d %H:%M}  {letter.state:9}  {letter.consumer}  "
-            f"{letter.topic}/{letter.partition}@{letter.offset}  {letter.reason}"
+            f"{letter.topic}/{letter.partition}@{letter.offset}  {reason}"
         )
-    typer.echo(f"{len(letters)} dead letter{'' if len(letters) == 1 else 's'}")
+    told = f"{len(letters)} dead letter{'' if len(letters) == 1 else 's'}"
+    if aside := sum(letter.kind == "untrusted" for letter in letters):
+        told += f", {aside} of them quarantined"
+    typer.echo(told)
     await service.database.close()
 
 
@@ -255,7 +281,7 @@ async def _dlq_show(service: Service, id: UUID) -> None:
     letter = await _letter(service, id)
     typer.echo(f"consumer   {letter.consumer}\nrecord     {letter.topic}/{letter.partition}@{letter.offset}")
     typer.echo(f"arrived    {letter.arrived_at:%Y-%m-%d %H:%M:%S}\nstate      {letter.state}, {letter.attempts} tried")
-    typer.echo(f"reason     {letter.reason}")
+    typer.echo(f"kind       {letter.kind}\nreason     {letter.reason}")
     for name, _ in letter.headers:
         typer.echo(f"header     {name} = {letter.header(name)}")
     if letter.trace:

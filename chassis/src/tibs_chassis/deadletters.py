@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tibs_chassis import clock
 from tibs_chassis.database import Database
 from tibs_chassis.inbox import Consumer
 from tibs_chassis.tables import dead_letter
+from tibs_contracts.topics import Topic
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class DeadLetter:
     key: bytes | None
     headers: Sequence[tuple[str, bytes | None]]
     value: bytes | None
+    kind: str
     reason: str
     trace: str | None
     attempts: int
@@ -55,6 +57,35 @@ async def find(session: AsyncSession, *, state: str | None = "open", limit: int 
     if state is not None:
         query = query.where(dead_letter.c.state == state)
     return [_of(row) for row in await session.execute(query)]
+
+
+@dataclass(frozen=True)
+class Quarantine:
+    """What of a region is not believed for one reason: how many records, and since when."""
+
+    region: str
+    reason: str
+    records: int
+    since: datetime
+
+
+async def quarantined(session: AsyncSession) -> list[Quarantine]:
+    """What lies in quarantine, by region and reason; the reason with most records first."""
+    # A record that several consumers refused is one.
+    records = func.count(tuple_(dead_letter.c.partition, dead_letter.c.offset).distinct())
+    rows = await session.execute(
+        select(dead_letter.c.topic, dead_letter.c.reason, records, func.min(dead_letter.c.arrived_at))
+        .where(dead_letter.c.state == "open", dead_letter.c.kind == "untrusted")
+        .group_by(dead_letter.c.topic, dead_letter.c.reason)
+    )
+    found: dict[tuple[str, str], Quarantine] = {}
+    for topic, reason, count, since in rows:
+        region = Topic.parse(topic).region
+        held = found.get((region, reason))
+        found[region, reason] = Quarantine(
+            region, reason, count + (held.records if held else 0), min(since, held.since) if held else since
+        )
+    return sorted(found.values(), key=lambda each: (-each.records, each.region, each.reason))
 
 
 async def get(session: AsyncSession, id: UUID) -> DeadLetter | None:

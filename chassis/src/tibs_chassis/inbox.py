@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import psycopg
 from opentelemetry import trace
@@ -18,17 +18,21 @@ from opentelemetry.propagate import extract
 from pydantic import ValidationError
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tibs_chassis import context, metrics
 from tibs_chassis.database import Database
 from tibs_chassis.log import logger
+from tibs_chassis.records import PermanentError as PermanentError
+from tibs_chassis.records import Record as Record
+from tibs_chassis.records import Untrusted as Untrusted
+from tibs_chassis.trust import Trust
 from tibs_contracts.envelope import Envelope, EnvelopeError
 from tibs_contracts.events import Event, all_events
 from tibs_contracts.ids import new_id
-from tibs_contracts.topics import Topic, TopicSelection
+from tibs_contracts.topics import Channel, Topic, TopicSelection
 
 E = TypeVar("E", bound=Event)
 tracer = trace.get_tracer("tibs.inbox")
@@ -36,29 +40,8 @@ tracer = trace.get_tracer("tibs.inbox")
 BACKOFF_SECONDS = (0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 30.0)
 
 
-class PermanentError(Exception):
-    """This event can never be applied, however often it is tried; the message says why."""
-
-
 class RetryLater(Exception):
     """Something that the handler needs is away for now; the record is tried again."""
-
-
-class Record(Protocol):
-    """A Kafka record, as the client library or the dead-letter table holds it."""
-
-    @property
-    def topic(self) -> str: ...
-    @property
-    def partition(self) -> int: ...
-    @property
-    def offset(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
 
 
 @dataclass(frozen=True)
@@ -98,7 +81,8 @@ def handles(
     """Binds a handler to an event.
 
     `latest_only` is for events that carry the whole state of their subject: one that is not newer than what was applied
-    is passed over, so that order of arrival does not matter.
+    is passed over, so that order of arrival does not matter. Such a subject belongs to the region that told of it
+    first; what another region tells of it is quarantined.
     """
     return Handles(event_class=event_class, handler=handler, latest_only=latest_only)
 
@@ -114,14 +98,32 @@ _NEWER = text(
         DO UPDATE SET sequence = excluded.sequence WHERE held.sequence < excluded.sequence
     """
 )
+_OWNER = "subject_version_owner"
+_OWNED_BY = text(
+    """
+    SELECT topic FROM subject_version
+    WHERE consumer = :consumer AND aggregate = :aggregate AND subject = :subject AND topic <> :topic
+    FOR UPDATE
+    """
+)
+_DISOWN = text(
+    """
+    DELETE FROM subject_version
+    WHERE consumer = :consumer AND aggregate = :aggregate AND subject = :subject AND topic <> :topic
+    """
+)
 _BURY = text(
     """
-    INSERT INTO dead_letter (id, consumer, topic, partition, "offset", key, headers, value, reason, trace)
-    VALUES (:id, :consumer, :topic, :partition, :offset, :key, :headers, :value, :reason, :trace)
-    ON CONFLICT (consumer, topic, partition, "offset")
-        DO UPDATE SET reason = excluded.reason, trace = excluded.trace, attempts = dead_letter.attempts + 1
+    INSERT INTO dead_letter (id, consumer, topic, partition, "offset", key, headers, value, kind, reason, trace)
+    VALUES (:id, :consumer, :topic, :partition, :offset, :key, :headers, :value, :kind, :reason, :trace)
+    ON CONFLICT (consumer, topic, partition, "offset") DO UPDATE
+        SET kind = excluded.kind, reason = excluded.reason, trace = excluded.trace, attempts = dead_letter.attempts + 1
     """
 ).bindparams(bindparam("headers", type_=JSONB))
+
+
+class _Owned(Exception):
+    """The subject is held under another topic."""
 
 
 class Consumer:
@@ -142,6 +144,8 @@ class Consumer:
         self.name = name
         self.topics = topics
         self.reset = reset
+        self.trust: Trust | None = None
+        """Set by the process for every consumer it runs; without it, signatures are not looked at."""
         self.finished_at = time.monotonic()
         self.waiting_for: str | None = None
         """Why the record in hand is being tried again; None while all is well."""
@@ -149,13 +153,14 @@ class Consumer:
         for each in handlers:
             if self._handlers.setdefault(each.event_class.type, each) is not each:
                 raise ValueError(f"consumer {name} has two handlers for {each.event_class.type}")
+        _require_one_channel(name, handlers)
         self._known = all_events()
 
     async def take(self, record: Record, *, database: Database) -> str:
         """Brings one record to its end: applied, passed over, or among the dead letters.
 
-        Returns only then, saying which (`applied`, `repeated`, `outdated`, `skipped`, `dead`). What is away for now
-        (database, network) is waited for in place: the order of a partition is worth more than its speed.
+        Returns only then, saying which (`applied`, `repeated`, `outdated`, `skipped`, `dead`, `quarantined`). What is
+        away for now (database, network) is waited for in place: the order of a partition is worth more than its speed.
         """
         attempt = 0
         while True:
@@ -169,7 +174,7 @@ class Consumer:
                     continue
                 if not await self._bury(record, error, database=database):
                     continue
-                outcome, event_type = "dead", "unknown"
+                outcome, event_type = "quarantined" if isinstance(error, Untrusted) else "dead", "unknown"
             self.waiting_for = None
             self.finished_at = time.monotonic()
             metrics.INBOX.labels(self.name, outcome).inc()
@@ -196,6 +201,8 @@ class Consumer:
         if record.value is None:
             return "skipped", "tombstone"
         topic, envelope = self._address(record)
+        if self.trust is not None:
+            self.trust.check(record, topic=topic, envelope=envelope)
         handler = self._handlers.get(envelope.type)
         if handler is None:
             if envelope.type not in self._known:
@@ -211,6 +218,8 @@ class Consumer:
             place = "/".join(str(part) for part in first["loc"])
             # What was held stays out of the reason: it may be somebody's data.
             raise PermanentError(f"the data of {envelope.type} do not fit at /{place}: {first['msg']}") from None
+        if handler.latest_only:
+            _require_subject(envelope, data)
         token = context.handling.set(envelope)
         try:
             with tracer.start_as_current_span(
@@ -225,6 +234,14 @@ class Consumer:
                     if handler.latest_only and not await self._newer(session, envelope, topic=record.topic):
                         return "outdated", envelope.type
                     await handler.handler(session, Received(envelope=envelope, data=data, topic=topic))
+        except _Owned:
+            owner = await self._owner(envelope, topic=topic, database=database)
+            if owner is None:
+                return await self.apply(record, database=database)
+            raise Untrusted(
+                f"{envelope.aggregate} {envelope.subject[:60]} belongs to region '{owner}', which told of it first; "
+                f"region '{topic.region}' cannot change it"
+            ) from None
         finally:
             context.handling.reset(token)
         return "applied", envelope.type
@@ -236,7 +253,7 @@ class Consumer:
         except (EnvelopeError, ValueError) as error:
             raise PermanentError(str(error)) from None
         if envelope.region != topic.region:
-            raise PermanentError(
+            raise Untrusted(
                 f"header ce_source held '{envelope.source}', but this topic is written by region '{topic.region}' alone"
             )
         return topic, envelope
@@ -249,20 +266,40 @@ class Consumer:
         return result.rowcount == 1  # type: ignore[attr-defined, no-any-return]
 
     async def _newer(self, session: AsyncSession, envelope: Envelope, *, topic: str) -> bool:
-        result = await session.execute(
-            _NEWER,
-            {
-                "consumer": self.name,
-                "topic": topic,
-                "aggregate": envelope.aggregate,
-                "subject": envelope.subject,
-                "sequence": envelope.sequence,
-            },
-        )
+        try:
+            result = await session.execute(
+                _NEWER, {**self._subject(envelope, topic=topic), "sequence": envelope.sequence}
+            )
+        except IntegrityError as error:
+            # Told by the index rather than asked before: two regions that claim a subject at once cannot both win.
+            if isinstance(error.orig, psycopg.Error) and error.orig.diag.constraint_name == _OWNER:
+                raise _Owned from None
+            raise
         return result.rowcount == 1  # type: ignore[attr-defined, no-any-return]
 
+    def _subject(self, envelope: Envelope, *, topic: str) -> dict[str, str]:
+        return {
+            "consumer": self.name,
+            "topic": topic,
+            "aggregate": envelope.aggregate,
+            "subject": envelope.subject,
+        }
+
+    async def _owner(self, envelope: Envelope, *, topic: Topic, database: Database) -> str | None:
+        """The region that a subject belongs to; None if to nobody any more. A blocked region owns nothing."""
+        subject = self._subject(envelope, topic=topic.name)
+        async with database.transaction() as session:
+            held = (await session.execute(_OWNED_BY, subject)).scalar_one_or_none()
+            if held is None:
+                return None
+            owner = Topic.parse(held).region
+            if self.trust is not None and owner != topic.region and self.trust.blocks(owner):
+                await session.execute(_DISOWN, subject)
+                return None
+            return owner
+
     async def _bury(self, record: Record, error: Exception, *, database: Database) -> bool:
-        known = isinstance(error, PermanentError)
+        known, untrusted = isinstance(error, PermanentError), isinstance(error, Untrusted)
         reason = str(error) if known else f"{type(error).__name__} in the handler"
         try:
             async with database.transaction() as session:
@@ -280,6 +317,7 @@ class Consumer:
                             for name, value in record.headers
                         ],
                         "value": record.value,
+                        "kind": "untrusted" if untrusted else "broken",
                         "reason": reason.replace("\x00", "\\x00"),
                         "trace": None if known else "".join(traceback.format_tb(error.__traceback__)[-6:]),
                     },
@@ -289,9 +327,12 @@ class Consumer:
                 raise
             await asyncio.sleep(BACKOFF_SECONDS[2])
             return False
-        metrics.DEAD_LETTERS.labels(self.name).inc()
+        if untrusted:
+            metrics.QUARANTINED.labels(self.name, Topic.parse(record.topic).region).inc()
+        else:
+            metrics.DEAD_LETTERS.labels(self.name).inc()
         logger.error(
-            "consumer.dead_letter",
+            "consumer.quarantined" if untrusted else "consumer.dead_letter",
             consumer=self.name,
             topic=record.topic,
             partition=record.partition,
@@ -299,6 +340,21 @@ class Consumer:
             reason=reason if known else type(error).__name__,
         )
         return True
+
+
+def _require_one_channel(consumer: str, handlers: Sequence[Handles]) -> None:
+    """A subject has one owner, so what is known of it by its latest word comes by one channel."""
+    channels: dict[str, Channel] = {}
+    for event in (each.event_class for each in handlers if each.latest_only):
+        if channels.setdefault(event.aggregate(), event.channel) is not event.channel:
+            raise ValueError(f"consumer {consumer} keeps the latest of '{event.aggregate()}' from two channels")
+
+
+def _require_subject(envelope: Envelope, data: Event) -> None:
+    # Age and owner are counted by subject; an event about something else would slip past both.
+    about = getattr(data, f"{envelope.aggregate}_id", envelope.subject)
+    if str(about) != envelope.subject:
+        raise PermanentError(f"header ce_subject held '{envelope.subject[:60]}', but the data speak of {about}")
 
 
 def is_transient(error: BaseException) -> bool:

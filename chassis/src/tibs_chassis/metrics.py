@@ -7,7 +7,7 @@ OUTBOX_AGE = Gauge("tibs_outbox_age_seconds", "Age of the oldest event that Kafk
 OUTBOX_PUBLISHED = Counter("tibs_outbox_published_total", "Events confirmed by Kafka.")
 INBOX = Counter(
     "tibs_inbox_total",
-    "Records by consumer and by what became of them: applied, repeated, outdated, skipped, dead.",
+    "Records by consumer and by what became of them: applied, repeated, outdated, skipped, dead, quarantined.",
     ["consumer", "outcome"],
 )
 HANDLER_SECONDS = Histogram(
@@ -17,7 +17,10 @@ HANDLER_SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30),
 )
 RETRIES = Counter("tibs_handler_retries_total", "Attempts that failed for a passing reason.", ["consumer"])
-DEAD_LETTERS = Counter("tibs_dead_letters_total", "Records put aside.", ["consumer"])
+DEAD_LETTERS = Counter("tibs_dead_letters_total", "Records put aside because they are broken.", ["consumer"])
+QUARANTINED = Counter(
+    "tibs_quarantined_total", "Records put aside because they are not believed.", ["consumer", "region"]
+)
 REQUEST_SECONDS = Histogram(
     "tibs_request_seconds",
     "Time to answer a request.",

@@ -1,6 +1,6 @@
 """Who writes: a service of a region. The one way by which events come into being."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from opentelemetry.propagate import inject
@@ -11,6 +11,7 @@ from tibs_chassis.regions import Regions
 from tibs_contracts.envelope import Envelope, source_of
 from tibs_contracts.events import Event
 from tibs_contracts.ids import new_id
+from tibs_contracts.signatures import Signer
 from tibs_contracts.topics import Channel, topic_name
 
 
@@ -21,6 +22,8 @@ class Node:
     region: str
     service: str
     regions: Regions
+    signer: Signer | None = field(default=None, repr=False, kw_only=True)
+    """Signs what other regions read. A service that tells the own node alone needs none."""
 
     def __post_init__(self) -> None:
         self.regions[self.region]  # A node that is not part of its own network could not tell anybody anything.
@@ -60,6 +63,7 @@ class Node:
             causation_id=None if cause is None else cause.id,
             traceparent=carrier.get("traceparent"),
         )
-        service = self.service if event.channel is Channel.LOCAL else None
-        topic = topic_name(event.channel, self.region, to=to, service=service)
-        return await outbox.put(session, topic=topic, envelope=envelope, payload=event.write())
+        local = event.channel is Channel.LOCAL
+        topic = topic_name(event.channel, self.region, to=to, service=self.service if local else None)
+        signer = None if local else self.signer
+        return await outbox.put(session, topic=topic, envelope=envelope, payload=event.write(), signer=signer)

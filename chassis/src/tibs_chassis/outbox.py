@@ -7,6 +7,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tibs_contracts.envelope import Envelope
+from tibs_contracts.signatures import SignatureError, Signer
+from tibs_contracts.topics import Channel, Topic
 
 CHANNEL = "tibs_outbox"
 MAX_PAYLOAD = 900_000
@@ -24,14 +26,22 @@ _PUT = text(
 ).bindparams(bindparam("headers", type_=JSONB))
 
 
-async def put(session: AsyncSession, *, topic: str, envelope: Envelope, payload: bytes | None) -> UUID:
+async def put(
+    session: AsyncSession, *, topic: str, envelope: Envelope, payload: bytes | None, signer: Signer | None = None
+) -> UUID:
     """Writes one event into the outbox of the caller's transaction.
 
     Pending changes are flushed first, so that the aggregate's row is locked before the outbox number is drawn: two
-    changes of one aggregate are then numbered in the order in which they happen.
+    changes of one aggregate are then numbered in the order in which they happen. What other regions read is signed
+    here; without a signer it is refused by SignatureError, for nobody would believe it.
     """
     if payload is not None and len(payload) > MAX_PAYLOAD:
         raise ValueError(f"an event may hold {MAX_PAYLOAD} bytes, this {envelope.type} holds {len(payload)}")
+    headers = envelope.headers()
+    if signer is not None:
+        headers = signer.headers(envelope, topic=topic, value=payload)
+    elif Topic.parse(topic).channel is not Channel.LOCAL:
+        raise SignatureError(f"{envelope.source} has no key to sign {envelope.type} with (TIBS_SIGNING_KEY)")
     await session.flush()
     await session.execute(
         _PUT,
@@ -42,7 +52,7 @@ async def put(session: AsyncSession, *, topic: str, envelope: Envelope, payload:
             "subject": envelope.subject,
             "sequence": envelope.sequence,
             "type": envelope.type,
-            "headers": [[name, value.decode()] for name, value in envelope.headers()],
+            "headers": [[name, value.decode()] for name, value in headers],
             "payload": payload,
         },
     )

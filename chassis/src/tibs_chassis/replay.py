@@ -31,11 +31,11 @@ async def replay(
             raise ValueError(f"consumer '{consumer.name}' holds more than copies of events; it cannot be rebuilt")
         async with database.transaction() as session:
             await consumer.reset(session)
-            for table in ("inbox", "subject_version"):
-                await session.execute(
-                    text(f"DELETE FROM {table} WHERE consumer = :name"),  # noqa: S608 - two names, both above
-                    {"name": consumer.name},
-                )
+            await session.execute(text("DELETE FROM inbox WHERE consumer = :name"), {"name": consumer.name})
+            # Who owns a subject is kept: topics are read in any order now, and a stranger's claim could come first.
+            await session.execute(
+                text("UPDATE subject_version SET sequence = 0 WHERE consumer = :name"), {"name": consumer.name}
+            )
     partitions = await _partitions(kafka, consumer, topic_pattern)
     outcomes: Counter[str] = Counter()
     if not partitions:

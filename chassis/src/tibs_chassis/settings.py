@@ -36,6 +36,9 @@ WebAddress = Annotated[str, AfterValidator(_web_address)]
 """An http or https address, kept without a slash at its end."""
 
 
+SIGNING_KEY = "path of the private key (JWK) with which this region signs what other regions read"
+
+
 class NodeSettings(BaseSettings):
     """What every service of a node is told. Each field is read from TIBS_<NAME>."""
 
@@ -49,6 +52,8 @@ class NodeSettings(BaseSettings):
     http_port: int = Field(default=0, ge=0, le=65535)
     node_jwks: FilePath = Field(description="path of the public keys (JWKS) of this node's own tokens")
     node_key: Path | None = Field(default=None, description="path of the private key (JWK) of this node's own tokens")
+    signing_key: Path | None = Field(default=None, description=SIGNING_KEY)
+    standings_file: Path | None = Field(default=None, description="path of the file in which this node blocks regions")
     oidc_issuer: WebAddress
     oidc_audience: str = "tibs"
     otlp_endpoint: WebAddress | None = None

@@ -5,6 +5,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Identity,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -63,6 +64,8 @@ subject_version = Table(
     Column("aggregate", Text, primary_key=True),
     Column("subject", Text, primary_key=True),
     Column("sequence", BigInteger, nullable=False),
+    # Whoever told of a subject first owns it: the same subject under another topic is refused.
+    Index("subject_version_owner", "consumer", "aggregate", "subject", unique=True),
 )
 
 dead_letter = Table(
@@ -76,6 +79,7 @@ dead_letter = Table(
     Column("key", LargeBinary),
     Column("headers", JSONB, nullable=False),  # [[name, base64 or null], …]: they may hold anything
     Column("value", LargeBinary),
+    Column("kind", Text, nullable=False, server_default=text("'broken'")),  # broken | untrusted
     Column("reason", Text, nullable=False),
     Column("trace", Text),
     Column("attempts", Integer, nullable=False, server_default=text("1")),

@@ -27,7 +27,8 @@ from tibs_chassis.tokens import TokenMinter
 from tibs_contracts.envelope import Envelope, source_of
 from tibs_contracts.events import Event
 from tibs_contracts.ids import new_id
-from tibs_contracts.topics import topic_name
+from tibs_contracts.signatures import Signer
+from tibs_contracts.topics import Channel, topic_name
 
 T = TypeVar("T")
 
@@ -53,13 +54,14 @@ class NodeFiles:
     jwks: Path
     key: Path
     contacts_key: Path
+    signing_key: Path
     regions: Path
 
 
 def make_node_files(directory: Path, *, regions_file: Path, region: str = "pl84") -> NodeFiles:
-    """Fresh keys in `directory`, and regions.yaml with the public contacts key of each region.
+    """Fresh keys in `directory`, and regions.yaml with the public keys of each region.
 
-    The private contacts key of every region is written as `contacts-<region>.json`.
+    The private keys of every region are written as `contacts-<region>.json` and `signing-<region>.json`.
     """
     import yaml
 
@@ -70,12 +72,15 @@ def make_node_files(directory: Path, *, regions_file: Path, region: str = "pl84"
     for entry in content["regions"]:
         contacts = OKPKey.generate_key("X25519", parameters={"kid": f"contacts-{entry['code']}", "use": "enc"})
         (directory / f"contacts-{entry['code']}.json").write_text(json.dumps(contacts.as_dict(private=True)))
-        entry["keys"] = {"contacts": [contacts.as_dict(private=False)]}
+        signing = OKPKey.generate_key("Ed25519", parameters={"kid": f"{entry['code']}-1", "use": "sig"})
+        (directory / f"signing-{entry['code']}.json").write_text(json.dumps(signing.as_dict(private=True)))
+        entry["keys"] = {"contacts": [contacts.as_dict(private=False)], "signing": [signing.as_dict(private=False)]}
     (directory / "regions.yaml").write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
     return NodeFiles(
         jwks=directory / "node-jwks.json",
         key=directory / "node-key.json",
         contacts_key=directory / f"contacts-{region}.json",
+        signing_key=directory / f"signing-{region}.json",
         regions=directory / "regions.yaml",
     )
 
@@ -151,10 +156,9 @@ def record_of(
     sequence: int,
     to: str | None = None,
     correlation_id: UUID | None = None,
+    signer: Signer | None = None,
 ) -> TestRecord:
-    """The record that a service of a region would have written."""
-    from tibs_contracts.topics import Channel
-
+    """The record that a service of a region would have written; signed if there is something to sign with."""
     envelope = Envelope(
         id=new_id(),
         source=source_of(region, service),
@@ -165,13 +169,15 @@ def record_of(
         correlation_id=correlation_id or new_id(),
     )
     local = service if event.channel is Channel.LOCAL else None
+    topic, value = topic_name(event.channel, region, to=to, service=local), event.write()
+    headers = envelope.headers() if signer is None else signer.headers(envelope, topic=topic, value=value)
     return TestRecord(
-        topic=topic_name(event.channel, region, to=to, service=local),
+        topic=topic,
         partition=0,
         offset=next(_offsets),
         key=str(subject).encode(),
-        value=event.write(),
-        headers=[(name, value) for name, value in envelope.headers()],
+        value=value,
+        headers=[(name, held) for name, held in headers],
     )
 
 

@@ -18,6 +18,8 @@ from tibs_devstack.state import write_private
 _LIKED = {"pl84": 8084, "lv008": 8008, "ee008": 8018, "lt": 8070, "fi1c": 8116, "de60": 8060, "dk03": 8045}
 _CALLERS = ("cases", "notify")
 """Services that call others, and so sign tokens of the node."""
+_TELLERS = ("registry", "cases")
+"""Services that tell other regions, and so sign what those read."""
 DATABASE_EXTENSIONS: Mapping[str, Sequence[str]] = {"matching": ("vector",)}
 
 
@@ -62,20 +64,25 @@ class Secrets:
 
 
 class NodeKeys:
-    """A region's key material: what signs its tokens, and what opens the contact data sent to it."""
+    """A region's key material: what signs its tokens and its events, and what opens the contact data sent to it."""
 
     def __init__(self, folder: Path) -> None:
         self.node = folder / "node.jwk"
         self.node_jwks = folder / "node.jwks"
         self.contacts = folder / "contacts.jwk"
-        signing = _kept(self.node, "Ed25519")
+        self.signing = folder / "signing.jwk"
+        node = _kept(self.node, "Ed25519")
+        self._signing_key = _kept(self.signing, "Ed25519")
         self._contacts_key = _kept(self.contacts, "X25519")
-        public = KeySet([OKPKey.import_key(signing.as_dict(private=False))])
+        public = KeySet([OKPKey.import_key(node.as_dict(private=False))])
         write_private(self.node_jwks, json.dumps(public.as_dict(private=False), indent=1))
 
     def public(self) -> dict[str, Any]:
         """The `keys` of the region in regions.yaml."""
-        return {"contacts": [dict(self._contacts_key.as_dict(private=False))]}
+        return {
+            "contacts": [dict(self._contacts_key.as_dict(private=False))],
+            "signing": [dict(self._signing_key.as_dict(private=False))],
+        }
 
 
 def _kept(file: Path, curve: Literal["Ed25519", "X25519"]) -> OKPKey:
@@ -122,9 +129,13 @@ def service_environment(
         "TIBS_HTTP_HOST": LOOPBACK,
         "TIBS_HTTP_PORT": str(ports[service]),
         "TIBS_NODE_JWKS": str(keys.node_jwks),
+        # There is none at first: an operator makes it to block a region.
+        "TIBS_STANDINGS_FILE": str(regions_file.with_name(f"standings-{region}.yaml")),
         "TIBS_OIDC_ISSUER": issuer,
         "TIBS_OIDC_AUDIENCE": "tibs",
     }
+    if service in _TELLERS:
+        settings["TIBS_SIGNING_KEY"] = str(keys.signing)
     if service in _CALLERS:
         settings["TIBS_NODE_KEY"] = str(keys.node)
     if service == "cases":

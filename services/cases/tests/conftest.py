@@ -32,6 +32,7 @@ from tibs_chassis.regions import Regions
 from tibs_chassis.sealing import load_key
 from tibs_chassis.testing import NodeFiles, TestRecord, api_client, make_node_files, make_principal, record_of
 from tibs_chassis.tokens import TokenMinter
+from tibs_chassis.trust import load_signer
 from tibs_contracts.codes import ActorKind, ProfileType, Sector
 from tibs_contracts.events import (
     AnonymousClient,
@@ -160,12 +161,15 @@ async def make_node(
                 matching_url="http://127.0.0.1:1",
                 notify_url="http://127.0.0.1:1",
                 contacts_key=files.regions.parent / f"contacts-{region}.json",
+                signing_key=files.regions.parent / f"signing-{region}.json",
                 session_secret="a secret of tests, long enough",
             )
+            regions = Regions.load(files.regions)
             node = CasesNode(
                 region=region,
                 service="cases",
-                regions=Regions.load(files.regions),
+                regions=regions,
+                signer=load_signer(settings.signing_key, region=regions[region]),
                 terms=settings.terms,
                 contacts_key=load_key(settings.contacts_key),
             )

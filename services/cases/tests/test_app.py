@@ -27,6 +27,7 @@ async def service(node_files: NodeFiles, monkeypatch: pytest.MonkeyPatch) -> Asy
         "MATCHING_URL": nowhere,
         "NOTIFY_URL": nowhere,
         "CONTACTS_KEY": node_files.contacts_key,
+        "SIGNING_KEY": node_files.signing_key,
         "SESSION_SECRET": "a secret of tests, long enough",
         "PROMISE_DAYS_DECISION": "20",
     }.items():

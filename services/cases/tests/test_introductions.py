@@ -154,7 +154,7 @@ async def test_a_region_that_has_no_part_in_it_is_refused(story: Story) -> None:
         sequence=5,
         to="fi1c",
     )
-    assert await take(story.fi, stranger) == "dead"
+    assert await take(story.fi, stranger) == "quarantined"
     reasons = [row.reason for row in await story.fi.rows("SELECT reason FROM dead_letter")]
     assert "de60" in reasons[0]
     assert (await story.half(story.fi))["state"] == "delivered"

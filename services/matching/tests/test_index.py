@@ -144,7 +144,7 @@ async def test_a_region_cannot_speak_of_the_profile_of_another(
     strange = profile.model_copy(update={"title": "Nothing of the kind"})
     assert await take(
         matching, [record(strange, 2, region="ee"), record(withdrawn(profile), 3, region="ee")], upkeep
-    ) == ["dead", "dead"]
+    ) == ["quarantined", "quarantined"]
     assert await contents(matching) == before
 
 

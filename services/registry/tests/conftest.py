@@ -56,6 +56,7 @@ async def built(files: NodeFiles, postgres: PostgresServer) -> AsyncIterator[Ser
         database_url=url,
         kafka="127.0.0.1:1",
         node_jwks=files.jwks,
+        signing_key=files.signing_key,
         oidc_issuer="http://127.0.0.1:1",
     )
     service = build(settings)

@@ -143,9 +143,14 @@ async def test_a_reset_empties_what_events_built(database: Database) -> None:
 async def test_one_region_cannot_change_what_another_published(database: Database) -> None:
     mine, theirs = told(a_profile(title="Mine"), 2), told(a_profile(title="Theirs"), 9, region="lv008")
     away = told(withdrawn(), 10, region="lv008")
-    assert await take_all(consumer(), [mine, theirs, away], database=database) == ["applied", "dead", "applied"]
+    assert await take_all(consumer(), [mine, theirs, away], database=database) == [
+        "applied",
+        "quarantined",
+        "quarantined",
+    ]
     assert "Mine" in str(await state(database))
-    assert await letters(database) == [f"{ONE} was published by another region; 'lv008' cannot change it"]
+    owned = f"profile {ONE} belongs to region 'fi1c', which told of it first; region 'lv008' cannot change it"
+    assert await letters(database) == [owned, owned]
 
 
 async def test_an_event_about_something_else_is_a_dead_letter(database: Database) -> None:

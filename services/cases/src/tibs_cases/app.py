@@ -20,15 +20,18 @@ from tibs_chassis.regions import Regions
 from tibs_chassis.sealing import load_key
 from tibs_chassis.settings import load_settings
 from tibs_chassis.tokens import TokenMinter
+from tibs_chassis.trust import load_signer
 
 
 def build() -> Service:
     """The service, from the environment."""
     settings = load_settings(Settings)
+    regions = Regions.load(settings.regions_file)
     node = CasesNode(
         region=settings.region,
         service="cases",
-        regions=Regions.load(settings.regions_file),
+        regions=regions,
+        signer=load_signer(settings.signing_key, region=regions[settings.region]),
         terms=settings.terms,
         contacts_key=load_key(settings.contacts_key),
     )

@@ -3,13 +3,14 @@
 from pydantic import Field, FilePath, SecretStr
 
 from tibs_cases.promises.rules import PromiseKind, Terms
-from tibs_chassis.settings import NodeSettings, WebAddress
+from tibs_chassis.settings import SIGNING_KEY, NodeSettings, WebAddress
 
 
 class Settings(NodeSettings):
     """Each field is read from TIBS_<NAME>."""
 
     node_key: FilePath = Field(description="path of the private key (JWK) that signs this node's own tokens")
+    signing_key: FilePath = Field(description=SIGNING_KEY)
     public_url: WebAddress = Field(
         description="address under which people reach the pages, such as https://node.example"
     )

@@ -15,6 +15,7 @@ from tibs_chassis.log import logger
 from tibs_chassis.node import Node
 from tibs_chassis.regions import Regions
 from tibs_chassis.settings import load_settings
+from tibs_chassis.trust import load_signer
 from tibs_registry.access import ACCESS
 from tibs_registry.actors.api import router as actor_routes
 from tibs_registry.contacts.api import router as contact_routes
@@ -30,7 +31,9 @@ NAME = "registry"
 def build(settings: RegistrySettings | None = None) -> Service:
     """The service, put together from the environment, or from the settings of a test."""
     settings = settings or load_settings(RegistrySettings)
-    node = Node(region=settings.region, service=NAME, regions=Regions.load(settings.regions_file))
+    regions = Regions.load(settings.regions_file)
+    signer = load_signer(settings.signing_key, region=regions[settings.region])
+    node = Node(region=settings.region, service=NAME, regions=regions, signer=signer)
     database = Database(settings.database_url, application=f"tibs-{NAME}-{settings.region}")
     api = create_api(
         title="TIBS registry",

@@ -1,14 +1,15 @@
 """What this service is told, besides what every service is."""
 
-from pydantic import Field
+from pydantic import Field, FilePath
 
-from tibs_chassis.settings import NodeSettings
+from tibs_chassis.settings import SIGNING_KEY, NodeSettings
 from tibs_registry.profiles.rules import Limits
 
 
 class RegistrySettings(NodeSettings):
     """Limits are the region's choice: the defaults are those of the Enterprise Europe Network's database."""
 
+    signing_key: FilePath = Field(description=SIGNING_KEY)
     profile_title: int = Field(default=200, ge=1, le=1000, description="characters that a profile's title may have")
     profile_summary: int = Field(default=500, ge=1, le=5000, description="characters that its summary may have")
     profile_description_least: int = Field(default=100, ge=0, le=4000, description="characters its description needs")

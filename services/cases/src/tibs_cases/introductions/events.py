@@ -19,7 +19,7 @@ from tibs_cases.promises import service as promises
 from tibs_cases.promises.rules import PromiseKind
 from tibs_cases.timeline.model import EntryKind
 from tibs_chassis import clock
-from tibs_chassis.inbox import Consumer, Handles, PermanentError, Received, handles
+from tibs_chassis.inbox import Consumer, Handles, PermanentError, Received, Untrusted, handles
 from tibs_chassis.log import logger
 from tibs_chassis.sealing import SealError, open_sealed
 from tibs_contracts.events import (
@@ -189,7 +189,7 @@ async def _catch_up(session: AsyncSession, *, node: CasesNode, half: Introductio
 
 def _require_partner(half: Introduction, *, region: str) -> None:
     if half.other_region != region:
-        raise PermanentError(
+        raise Untrusted(
             f"introduction {half.id} is with region '{half.other_region}'; region '{region}' has no part in it"
         )
 

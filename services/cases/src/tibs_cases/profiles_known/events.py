@@ -8,7 +8,7 @@ from tibs_cases.desk import service as desk
 from tibs_cases.node import CasesNode
 from tibs_cases.profiles_known.model import KnownProfile, OwnProfile
 from tibs_chassis.auth import Role
-from tibs_chassis.inbox import Consumer, PermanentError, Received, handles
+from tibs_chassis.inbox import Consumer, Received, Untrusted, handles
 from tibs_contracts.events import ProfileMoved, ProfilePublished, ProfileWithdrawn
 from tibs_contracts.topics import Channel, every_region, local
 
@@ -18,7 +18,7 @@ async def on_profile_published(session: AsyncSession, received: Received[Profile
     event = received.data
     profile = await session.get(KnownProfile, event.profile_id)
     if profile is not None and profile.region != received.region:
-        raise PermanentError(
+        raise Untrusted(
             f"profile {event.profile_id} belongs to region '{profile.region}', but '{received.region}' published it"
         )
     await session.merge(
@@ -47,7 +47,7 @@ async def on_profile_withdrawn(session: AsyncSession, received: Received[Profile
     if profile is None:
         return
     if profile.region != received.region:
-        raise PermanentError(
+        raise Untrusted(
             f"profile {profile.id} belongs to region '{profile.region}', but '{received.region}' withdrew it"
         )
     profile.withdrawn_at = received.data.withdrawn_at

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tibs_chassis.inbox import Consumer, PermanentError, Received, RetryLater, handles
+from tibs_chassis.inbox import Consumer, Received, RetryLater, Untrusted, handles
 from tibs_contracts.codes import WithdrawalReason
 from tibs_contracts.events import ProfileMoved, ProfilePublished, ProfileState, ProfileWithdrawn
 from tibs_contracts.topics import Channel, every_region, local
@@ -39,7 +39,7 @@ def _on_published(embedder: Embedder) -> Callable[[AsyncSession, Received[Profil
         try:
             await service.hold(session, profile=received.data, region=received.region, embedder=embedder)
         except service.ForeignProfile as error:
-            raise PermanentError(str(error)) from None
+            raise Untrusted(str(error)) from None
         except EmbedderAway as error:
             raise RetryLater(str(error)) from error
 
@@ -50,7 +50,7 @@ async def _on_withdrawn(session: AsyncSession, received: Received[ProfileWithdra
     try:
         await service.drop(session, profile_id=received.data.profile_id, region=received.region)
     except service.ForeignProfile as error:
-        raise PermanentError(str(error)) from None
+        raise Untrusted(str(error)) from None
     if received.data.reason is WithdrawalReason.ERASED:
         await verdicts.erase(session, profile_id=received.data.profile_id)
 

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tibs_chassis.inbox import Consumer, PermanentError, Received, handles
+from tibs_chassis.inbox import Consumer, Received, Untrusted, handles
 from tibs_contracts.codes import OpenCode
 from tibs_contracts.events.registry import ActorListed, ActorUnlisted, ProfilePublished, ProfileWithdrawn
 from tibs_contracts.topics import Channel, every_region
@@ -32,24 +31,20 @@ def consumer() -> Consumer:
 
 
 async def on_profile_published(session: AsyncSession, received: Received[ProfilePublished]) -> None:
-    _require_subject(received.subject, received.data.profile_id)
     row = profile_row(received.data, region=received.region, told_at=received.envelope.time)
     _require_own(await service.put(session, row), received.region, received.subject)
 
 
 async def on_profile_withdrawn(session: AsyncSession, received: Received[ProfileWithdrawn]) -> None:
-    _require_subject(received.subject, received.data.profile_id)
     await service.remove_profile(session, profile_id=received.data.profile_id, region=received.region)
 
 
 async def on_actor_listed(session: AsyncSession, received: Received[ActorListed]) -> None:
-    _require_subject(received.subject, received.data.actor_id)
     row = actor_row(received.data, region=received.region, told_at=received.envelope.time)
     _require_own(await service.put(session, row), received.region, received.subject)
 
 
 async def on_actor_unlisted(session: AsyncSession, received: Received[ActorUnlisted]) -> None:
-    _require_subject(received.subject, received.data.actor_id)
     await service.remove_actor(session, actor_id=received.data.actor_id, region=received.region)
 
 
@@ -92,12 +87,6 @@ def _known(codes: Sequence[OpenCode]) -> list[str]:
     return sorted({code.value for code in codes if code.name != "UNKNOWN"})
 
 
-def _require_subject(subject: str, id: UUID) -> None:
-    # The guard against older news counts by subject; an event about something else would slip past it.
-    if subject != str(id):
-        raise PermanentError(f"header ce_subject held '{subject[:60]}', but the data speak of {id}")
-
-
 def _require_own(kept: bool, region: str, subject: str) -> None:
     if not kept:
-        raise PermanentError(f"{subject} was published by another region; '{region}' cannot change it")
+        raise Untrusted(f"{subject} was published by another region; '{region}' cannot change it")
