@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bench import delivery, match, regions
+from bench import delivery, match, regions, signatures
 from bench.figures import Figure, table
 from tibs_devstack.parts.postgres import find_postgres
 
@@ -39,6 +39,7 @@ PARTS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
     "delivery": delivery.measure,
     "match": _match,
     "regions": regions.measure,
+    "signatures": signatures.measure,
 }
 
 

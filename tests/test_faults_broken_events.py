@@ -305,13 +305,21 @@ def _let_go(ledger: Ledger) -> None:
             ledger.execute(region, service, "UPDATE dead_letter SET state = 'discarded' WHERE state = 'open'")
 
 
+def _block(standings: Path) -> None:
+    standings.write_text(f"- {{region: {AWAY}, state: blocked, since: 2026-11-01, reason: its key was stolen}}\n")
+
+
+def _let_in_again(standings: Path) -> None:
+    standings.unlink()
+
+
 async def test_a_region_that_is_blocked_waits_in_quarantine_until_it_is_let_in_again(
     stack: Stack, ledger: Ledger, line: Line
 ) -> None:
     event = published(title="Seeks to be let in again")
     profile = str(event.profile_id)
     standings = Path(stack.environment(HOME, "registry")["TIBS_STANDINGS_FILE"])
-    standings.write_text(f"- {{region: {AWAY}, state: blocked, since: 2026-11-01, reason: its key was stolen}}\n")
+    _block(standings)
     try:
         sent = await line.tell(event, subject=profile)
         letters: dict[str, str] = {}
@@ -328,7 +336,7 @@ async def test_a_region_that_is_blocked_waits_in_quarantine_until_it_is_let_in_a
         code, said = await dlq(stack, HOME, "registry", "replay", letters["registry"])
         assert (code, f"still wrong: {HOME} blocks {AWAY}" in said) == (1, True)
     finally:
-        standings.unlink()
+        _let_in_again(standings)
 
     for service, id in letters.items():
         code, said = await dlq(stack, HOME, service, "replay", id)
