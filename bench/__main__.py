@@ -1,6 +1,6 @@
 """Measures everything that is claimed; the last line is one JSON object.
 
-python -m bench [delivery] [match] [regions]
+python -m bench [delivery] [match] [regions] [signatures]
 """
 
 import asyncio

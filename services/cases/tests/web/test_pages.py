@@ -9,9 +9,10 @@ import pytest
 from tibs_cases.web.access import PAGES
 from tibs_chassis.access import routes_of
 from tibs_chassis.auth import Principal, Role
-from tibs_chassis.testing import make_principal
+from tibs_chassis.testing import make_principal, record_of
+from tibs_chassis.trust import Trust
 
-from ..conftest import Story, case_body
+from ..conftest import Story, case_body, profile_event
 from .conftest import ORIGIN, Visitor, Workplace
 
 pytestmark = pytest.mark.integration
@@ -238,3 +239,25 @@ async def test_hints_reach_the_pages_that_they_concern(workplace: Workplace) -> 
     live.hand_on('{"person": "me"}')
     assert await anext(mine) == "event: notice\ndata: new\n\n"
     await mine.aclose()
+
+
+async def test_a_lead_sees_what_of_other_regions_is_not_believed_and_why(workplace: Workplace) -> None:
+    node = workplace.node
+    consumer = node.consumers["known-profiles"]
+    consumer.trust = Trust(region=node.region, regions=node.node.regions)
+    for _ in range(2):
+        event = profile_event()
+        unsigned = record_of(event, region="fi1c", service="registry", subject=event.profile_id, sequence=1)
+        assert await consumer.take(unsigned, database=node.database) == "quarantined"
+
+    _, page = await (await workplace.visit(node.lead)).open("/today")
+
+    told = page.css_first("#quarantine")
+    assert told is not None
+    assert "2 messages of other regions are in quarantine" in told.text()
+    assert "Kymenlaakso (2): it is not signed, and region 'fi1c' signs all that others read" in told.text()
+    async with node.api(node.lead) as api:
+        [row] = (await api.get("/today")).json()["quarantined"]
+    assert (row["region"], row["records"]) == ("fi1c", 2)
+    _, page = await (await workplace.visit()).open("/today")
+    assert page.css_first("#quarantine") is None

@@ -50,6 +50,15 @@ class WaitingRow(HalfRow):
     since: datetime
 
 
+class QuarantineRow(Output):
+    """What of another region is not believed, and why. In English: it is meant for whoever runs the node."""
+
+    region: str
+    reason: str
+    records: int
+    since: datetime
+
+
 class ReviewRow(Output):
     id: UUID
     reference: str
@@ -65,6 +74,7 @@ class TodayOut(Output):
     answers: list[AnswerRow]
     reviews: list[ReviewRow]
     waiting: list[WaitingRow]
+    quarantined: list[QuarantineRow]
     count: int
 
 
@@ -94,6 +104,7 @@ async def show_today(session: Session, node: Here, caller: Caller) -> TodayOut:
         waiting=[
             WaitingRow.model_validate({**half(row), "events": row.events, "since": row.since}) for row in day.waiting
         ],
+        quarantined=[QuarantineRow.model_validate(row) for row in day.quarantined],
         count=day.count,
     )
 

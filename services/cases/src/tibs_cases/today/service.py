@@ -18,8 +18,9 @@ from tibs_cases.profiles_known.model import OwnProfile
 from tibs_cases.promises import rules as clocks
 from tibs_cases.promises.model import Promise
 from tibs_cases.promises.rules import When
-from tibs_chassis import clock
+from tibs_chassis import clock, deadletters
 from tibs_chassis.auth import Principal, Role
+from tibs_chassis.deadletters import Quarantine
 from tibs_chassis.tables import outbox, outbox_waiting
 from tibs_contracts.events import PromiseState, Side
 
@@ -68,6 +69,8 @@ class Today:
     answers: list[Answer]
     reviews: list[OwnProfile]
     waiting: list[Waiting]
+    quarantined: list[Quarantine] = field(default_factory=list)
+    """What of other regions is not believed. For leads; it asks something of whoever runs the node, not of a broker."""
     due: dict[UUID, Promise] = field(default_factory=dict)
     """The next promise of each new introduction."""
 
@@ -101,6 +104,7 @@ async def today(session: AsyncSession, *, node: CasesNode, principal: Principal)
         answers=await _answers(session, own=own),
         reviews=await profiles.waiting_for_review(session, reviewer=principal.person) if reviewer else [],
         waiting=await waiting_to_send(session, own=None if lead else own),
+        quarantined=await deadletters.quarantined(session) if lead else [],
         due=due,
     )
 
