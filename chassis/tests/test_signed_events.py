@@ -18,7 +18,7 @@ from joserfc.jwk import OKPKey
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tibs_chassis import deadletters, metrics
+from tibs_chassis import deadletters, keys, metrics, tables
 from tibs_chassis.database import Database
 from tibs_chassis.inbox import Consumer, PermanentError, Received, Untrusted, handles
 from tibs_chassis.kafka import ConsumerHost
@@ -27,7 +27,15 @@ from tibs_chassis.regions import Regions, RegionsError
 from tibs_chassis.relay import Relay
 from tibs_chassis.replay import replay
 from tibs_chassis.standings import Standings, StandingsError
-from tibs_chassis.testing import NodeFiles, TestRecord, eventually, make_node_files, record_of, take_all
+from tibs_chassis.testing import (
+    NodeFiles,
+    TestRecord,
+    assert_migrated,
+    eventually,
+    make_node_files,
+    record_of,
+    take_all,
+)
 from tibs_chassis.trust import Trust, load_signer
 from tibs_contracts.envelope import Envelope
 from tibs_contracts.events import NoticeRaised, ProfileMoved, ProfilePublished
@@ -268,6 +276,21 @@ def test_a_retired_key_cannot_be_signed_with(files: NodeFiles) -> None:
         load_signer(files.signing_key, region=Regions.load(files.regions)["pl84"])
 
 
+def test_a_key_is_made_for_its_owner_alone_and_never_in_the_place_of_another(
+    files: NodeFiles, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "signing-2.jwk"
+    assert keys.main(["pl84-2", str(file)]) == 0
+    [entry] = yaml.safe_load(capsys.readouterr().out)
+    assert file.stat().st_mode & 0o077 == 0
+    change_regions(files.regions, lambda entries: entries["pl84"]["keys"]["signing"].append(entry))
+    assert load_signer(file, region=Regions.load(files.regions)["pl84"]).kid == "pl84-2"
+    held = file.read_text()
+    assert keys.main(["pl84-3", str(file)]) == 1
+    assert (file.read_text(), "never overwritten" in capsys.readouterr().err) == (held, True)
+    assert keys.main(["--help"]) == 2
+
+
 # -- consuming -------------------------------------------------------------------------------------------------------
 
 
@@ -378,6 +401,11 @@ async def test_quarantine_is_told_by_region_and_reason(
         ("dk03", 2, "pl84 blocks dk03 since 2026-11-01: its key was stolen"),
         ("fi1c", 1, "it is not signed"),
     ]
+
+
+@pytest.mark.integration
+async def test_the_tables_are_those_that_the_migrations_make(database: Database) -> None:
+    await asyncio.to_thread(assert_migrated, database.url, tables.metadata)
 
 
 # -- whose a subject is ----------------------------------------------------------------------------------------------

@@ -127,6 +127,12 @@ def test_the_signature_can_be_checked_by_what_the_documentation_says_alone() -> 
     key.verify(decoded(signature), header + b"." + base64.urlsafe_b64encode(content).rstrip(b"="))
 
 
+def test_the_example_of_the_documentation_is_right() -> None:
+    content = signed_content([("ce_type", b"t"), ("traceparent", b"x"), ("ce_id", b"7")], b"{}").decode()
+    readme = Path(__file__).parents[2] / "docs" / "integrate" / "README.md"
+    assert f"gives `{content}`" in readme.read_text(encoding="utf-8")
+
+
 SIGNED_HEADERS = [name for name, _ in signed().headers if name.startswith("ce_")]
 LIKELY = {
     "ce_id": str(new_id()).encode(),
