@@ -165,6 +165,7 @@ def test_a_header_that_stands_twice_is_refused() -> None:
         replace(record, headers=(*record.headers, ("ce_sequence", b"9"))).check()
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_other_value_is_noticed(other: bytes) -> None:
     record = signed()
@@ -173,6 +174,7 @@ def test_any_other_value_is_noticed(other: bytes) -> None:
             replace(record, value=other).check()
 
 
+@settings(deadline=None)
 @given(st.sampled_from(SIGNED_HEADERS), st.integers(min_value=0), st.integers(min_value=1, max_value=255))
 def test_any_bit_that_is_flipped_in_a_header_is_noticed(name: str, place: int, flip: int) -> None:
     record = signed()
@@ -195,7 +197,7 @@ _PAIRS = st.dictionaries(
 _RECORDS = st.tuples(_PAIRS, st.none() | st.binary(max_size=12))
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(_RECORDS, _RECORDS)
 def test_two_records_are_signed_alike_only_if_they_are_alike(one: Any, other: Any) -> None:
     same = signed_content(one[0].items(), one[1]) == signed_content(other[0].items(), other[1])
