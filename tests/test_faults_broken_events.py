@@ -2,10 +2,10 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import httpx
 import pytest
@@ -31,11 +31,12 @@ READERS = (("registry", "directory"), ("matching", "index"), ("cases", "known-pr
 Headers = list[tuple[str, bytes | None]]
 
 
-class Sent(NamedTuple):
-    """Where a record lies."""
+class Letter(NamedTuple):
+    """A dead letter, by what is needed of it."""
 
-    partition: int
-    offset: int
+    id: str
+    reason: str
+    place: str
 
 
 def _headers(event: Event, *, subject: str, sequence: int = 1, **other: bytes | None) -> Headers:
@@ -62,22 +63,21 @@ def _withdrawn(event: ProfilePublished) -> ProfileWithdrawn:
 
 
 class Line:
-    """Writes to the topic of Kymenlaakso's registry past the registry, always into one partition."""
+    """Writes to the topic of Kymenlaakso's registry past the registry, always into one partition, each with a key."""
 
     def __init__(self, producer: AIOKafkaProducer) -> None:
         self._producer = producer
 
-    async def send(self, value: bytes, headers: Headers, *, key: str) -> Sent:
-        told = await self._producer.send_and_wait(TOPIC, value, key=key.encode(), headers=headers, partition=3)
-        return Sent(told.partition, told.offset)
+    async def send(self, value: bytes, headers: Headers, *, key: str) -> None:
+        await self._producer.send_and_wait(TOPIC, value, key=key.encode(), headers=headers, partition=3)
 
-    async def tell(self, event: Event, *, subject: str, sequence: int = 1) -> Sent:
-        return await self.send(event.write(), _headers(event, subject=subject, sequence=sequence), key=subject)
+    async def tell(self, event: Event, *, subject: str, sequence: int = 1) -> None:
+        await self.send(event.write(), _headers(event, subject=subject, sequence=sequence), key=subject)
 
 
 @pytest.fixture
 async def line(stack: Stack) -> AsyncIterator[Line]:
-    producer = producer_for(stack.kafka.address, client_id="broken-events")
+    producer = producer_for(stack.kafka(AWAY).address, client_id="broken-events")
     await producer.start()
     yield Line(producer)
     await producer.stop()
@@ -104,15 +104,16 @@ async def _counted(stack: Stack, region: str, service: str, consumer: str) -> fl
     return next((float(one.split()[-1]) for one in text.splitlines() if one.startswith(name)), 0.0)
 
 
-async def _reasons(ledger: Ledger, region: str, service: str, sent: Sequence[Sent]) -> dict[Sent, tuple[str, str]]:
-    """Why each record was put aside, and the letter's id."""
+async def _letters(ledger: Ledger, region: str, service: str, keys: Collection[str]) -> dict[str, Letter]:
+    """What became of records, by their keys: a record's place in a mirror is not that at its origin."""
     found = ledger.rows(
         region,
         service,
-        "SELECT partition, \"offset\", reason, id::text FROM dead_letter WHERE state = 'open' AND topic = %s",
+        "SELECT key, id::text, reason, format('%%s/%%s@%%s', topic, partition, \"offset\") FROM dead_letter"
+        " WHERE state = 'open' AND topic = %s",
         [TOPIC],
     )
-    return {Sent(*where): (reason, id) for *where, reason, id in found if Sent(*where) in sent}
+    return {key.decode(): Letter(*letter) for key, *letter in found if key.decode() in keys}
 
 
 async def _known(ledger: Ledger, region: str, profile: str) -> set[str]:
@@ -151,10 +152,11 @@ def _broken() -> list[tuple[str, bytes, Callable[[str], Headers]]]:
 
 async def test_broken_events_are_put_aside_and_the_rest_flows(stack: Stack, ledger: Ledger, line: Line) -> None:
     before = await _counted(stack, HOME, "registry", "directory")
-    wrong: dict[Sent, str] = {}
+    wrong: dict[str, str] = {}
     for reason, value, headers in _broken():
         subject = str(new_id())
-        wrong[await line.send(value, headers(subject), key=subject)] = reason
+        await line.send(value, headers(subject), key=subject)
+        wrong[subject] = reason
     event = published(title="Seeks what stands behind the broken ones")
     profile = str(event.profile_id)
 
@@ -165,10 +167,10 @@ async def test_broken_events_are_put_aside_and_the_rest_flows(stack: Stack, ledg
             partial(_known, ledger, region, profile), until=lambda held: len(held) == 3, what="the good profile"
         )
         for service, _ in READERS:
-            put_aside = await _reasons(ledger, region, service, list(wrong))
+            put_aside = await _letters(ledger, region, service, wrong)
             assert set(put_aside) == set(wrong), (region, service)
-            for where, (reason, _) in put_aside.items():
-                assert wrong[where] in reason
+            for key, letter in put_aside.items():
+                assert wrong[key] in letter.reason
     assert await _counted(stack, HOME, "registry", "directory") == before + len(wrong)
 
     await _works_off(stack, ledger, wrong)
@@ -180,27 +182,27 @@ async def test_broken_events_are_put_aside_and_the_rest_flows(stack: Stack, ledg
     assert not ledger.dead()
 
 
-async def _works_off(stack: Stack, ledger: Ledger, wrong: dict[Sent, str]) -> None:
+async def _works_off(stack: Stack, ledger: Ledger, wrong: dict[str, str]) -> None:
     """As an operator would: look at one, try it again in vain, let all go."""
-    letters = await _reasons(ledger, HOME, "registry", list(wrong))
-    where, (reason, unknown) = next(one for one in letters.items() if "does not know" in one[1][0])
+    letters = await _letters(ledger, HOME, "registry", wrong)
+    unknown = next(letter for letter in letters.values() if "does not know" in letter.reason)
 
     code, said = await dlq(stack, HOME, "registry", "list")
     assert code == 0
     assert f"{len(wrong)} dead letters" in said
-    assert f"{TOPIC}/{where.partition}@{where.offset}  {reason}" in said
+    assert f"{unknown.place}  {unknown.reason}" in said
 
-    code, said = await dlq(stack, HOME, "registry", "show", unknown)
+    code, said = await dlq(stack, HOME, "registry", "show", unknown.id)
     assert code == 0
     assert "header     ce_type = eu.tibs.profile.sold.v9" in said
 
-    code, said = await dlq(stack, HOME, "registry", "replay", unknown)
+    code, said = await dlq(stack, HOME, "registry", "replay", unknown.id)
     assert code == 1
     assert "still wrong" in said
     assert "Traceback" not in said
 
-    code, said = await dlq(stack, HOME, "registry", "discard", unknown)
-    assert (code, said.strip()) == (0, f"{unknown}  discarded")
+    code, said = await dlq(stack, HOME, "registry", "discard", unknown.id)
+    assert (code, said.strip()) == (0, f"{unknown.id}  discarded")
     # What the command does was seen; the many others go the short way.
     for region in (HOME, AWAY):
         for service, _ in READERS:
@@ -214,19 +216,17 @@ async def test_what_failed_for_a_fault_of_our_own_is_applied_when_it_is_replayed
     profile = str(event.profile_id)
     ledger.execute(HOME, "registry", "ALTER TABLE directory_profile RENAME TO directory_profile_away")
     try:
-        sent = await line.tell(event, subject=profile)
-        letters: dict[Sent, Any] = await eventually(
-            partial(_reasons, ledger, HOME, "registry", [sent]), what="the dead letter"
-        )
+        await line.tell(event, subject=profile)
+        letters = await eventually(partial(_letters, ledger, HOME, "registry", [profile]), what="the dead letter")
     finally:
         ledger.execute(HOME, "registry", "ALTER TABLE directory_profile_away RENAME TO directory_profile")
-    [(reason, id)] = letters.values()
-    assert reason == "ProgrammingError in the handler"
+    [letter] = letters.values()
+    assert letter.reason == "ProgrammingError in the handler"
     assert "registry" not in await _known(ledger, HOME, profile)
 
     code, said = await dlq(stack, HOME, "registry", "replay", "all")
 
-    assert (code, said.strip()) == (0, f"{id}  applied")
+    assert (code, said.strip()) == (0, f"{letter.id}  applied")
     assert "registry" in await _known(ledger, HOME, profile)
     withdrawn = _withdrawn(event)
     await line.tell(withdrawn, subject=profile, sequence=2)
