@@ -252,7 +252,7 @@ async def _of_own(browser: Browser, into: Path, only: Sequence[str]) -> Camera:
             await stack.kill(HOME, "matching")
             await camera.take(without_matching(scenes.case))
             await stack.start(HOME, "matching")
-            await stack.stop_kafka()
+            await stack.stop_kafka(HOME)
             await camera.take(line_down(await asyncio.to_thread(wait_to_send, stack.folder, stack.state, scenes)))
             await camera.close()
     return camera

@@ -3,10 +3,10 @@
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import httpx
 import pytest
@@ -33,11 +33,12 @@ READERS = (("registry", "directory"), ("matching", "index"), ("cases", "known-pr
 Headers = list[tuple[str, bytes | None]]
 
 
-class Sent(NamedTuple):
-    """Where a record lies."""
+class Letter(NamedTuple):
+    """A dead letter, by what is needed of it."""
 
-    partition: int
-    offset: int
+    id: str
+    reason: str
+    place: str
 
 
 def _signed(stack: Stack, headers: Headers, value: bytes | None, *, region: str = AWAY, topic: str = TOPIC) -> Headers:
@@ -70,24 +71,23 @@ def _withdrawn(event: ProfilePublished) -> ProfileWithdrawn:
 
 
 class Line:
-    """Writes to the topic of Kymenlaakso's registry past the registry, always into one partition."""
+    """Writes to the topic of Kymenlaakso's registry past the registry, always into one partition, each with a key."""
 
     def __init__(self, producer: AIOKafkaProducer, stack: Stack) -> None:
         self._producer = producer
         self._stack = stack
 
-    async def send(self, value: bytes, headers: Headers, *, key: str) -> Sent:
-        told = await self._producer.send_and_wait(TOPIC, value, key=key.encode(), headers=headers, partition=3)
-        return Sent(told.partition, told.offset)
+    async def send(self, value: bytes, headers: Headers, *, key: str) -> None:
+        await self._producer.send_and_wait(TOPIC, value, key=key.encode(), headers=headers, partition=3)
 
-    async def tell(self, event: Event, *, subject: str, sequence: int = 1) -> Sent:
+    async def tell(self, event: Event, *, subject: str, sequence: int = 1) -> None:
         value, headers = event.write(), _headers(event, subject=subject, sequence=sequence)
-        return await self.send(value, _signed(self._stack, headers, value), key=subject)
+        await self.send(value, _signed(self._stack, headers, value), key=subject)
 
 
 @pytest.fixture
 async def line(stack: Stack) -> AsyncIterator[Line]:
-    producer = producer_for(stack.kafka.address, client_id="broken-events")
+    producer = producer_for(stack.kafka(AWAY).address, client_id="broken-events")
     await producer.start()
     yield Line(producer, stack)
     await producer.stop()
@@ -116,15 +116,16 @@ async def _counted(
     return next((float(one.split()[-1]) for one in text.splitlines() if one.startswith(name)), 0.0)
 
 
-async def _reasons(ledger: Ledger, region: str, service: str, sent: Sequence[Sent]) -> dict[Sent, tuple[str, str]]:
-    """Why each record was put aside, and the letter's id."""
+async def _letters(ledger: Ledger, region: str, service: str, keys: Collection[str]) -> dict[str, Letter]:
+    """What became of records, by their keys: a record's place in a mirror is not that at its origin."""
     found = ledger.rows(
         region,
         service,
-        "SELECT partition, \"offset\", reason, id::text FROM dead_letter WHERE state = 'open' AND topic = %s",
+        "SELECT key, id::text, reason, format('%%s/%%s@%%s', topic, partition, \"offset\") FROM dead_letter"
+        " WHERE state = 'open' AND topic = %s",
         [TOPIC],
     )
-    return {Sent(*where): (reason, id) for *where, reason, id in found if Sent(*where) in sent}
+    return {key.decode(): Letter(*letter) for key, *letter in found if key.decode() in keys}
 
 
 async def _known(ledger: Ledger, region: str, profile: str) -> set[str]:
@@ -158,11 +159,12 @@ def _broken() -> list[tuple[str, bytes, Callable[[str], Headers]]]:
 
 async def test_broken_events_are_put_aside_and_the_rest_flows(stack: Stack, ledger: Ledger, line: Line) -> None:
     before = await _counted(stack, HOME, "registry", "directory")
-    wrong: dict[Sent, str] = {}
+    wrong: dict[str, str] = {}
     for reason, value, headers in _broken():
         subject = str(new_id())
         held = headers(subject)
-        wrong[await line.send(value, _signed(stack, held, value) if held else held, key=subject)] = reason
+        await line.send(value, _signed(stack, held, value) if held else held, key=subject)
+        wrong[subject] = reason
     event = published(title="Seeks what stands behind the broken ones")
     profile = str(event.profile_id)
 
@@ -173,10 +175,10 @@ async def test_broken_events_are_put_aside_and_the_rest_flows(stack: Stack, ledg
             partial(_known, ledger, region, profile), until=lambda held: len(held) == 3, what="the good profile"
         )
         for service, _ in READERS:
-            put_aside = await _reasons(ledger, region, service, list(wrong))
+            put_aside = await _letters(ledger, region, service, wrong)
             assert set(put_aside) == set(wrong), (region, service)
-            for where, (reason, _) in put_aside.items():
-                assert wrong[where] in reason
+            for key, letter in put_aside.items():
+                assert wrong[key] in letter.reason
     assert await _counted(stack, HOME, "registry", "directory") == before + len(wrong)
 
     await _works_off(stack, ledger, wrong)
@@ -188,27 +190,27 @@ async def test_broken_events_are_put_aside_and_the_rest_flows(stack: Stack, ledg
     assert not ledger.dead()
 
 
-async def _works_off(stack: Stack, ledger: Ledger, wrong: dict[Sent, str]) -> None:
+async def _works_off(stack: Stack, ledger: Ledger, wrong: dict[str, str]) -> None:
     """As an operator would: look at one, try it again in vain, let all go."""
-    letters = await _reasons(ledger, HOME, "registry", list(wrong))
-    where, (reason, unknown) = next(one for one in letters.items() if "does not know" in one[1][0])
+    letters = await _letters(ledger, HOME, "registry", wrong)
+    unknown = next(letter for letter in letters.values() if "does not know" in letter.reason)
 
     code, said = await dlq(stack, HOME, "registry", "list")
     assert code == 0
     assert f"{len(wrong)} dead letters" in said
-    assert f"{TOPIC}/{where.partition}@{where.offset}  {reason}" in said
+    assert f"{unknown.place}  {unknown.reason}" in said
 
-    code, said = await dlq(stack, HOME, "registry", "show", unknown)
+    code, said = await dlq(stack, HOME, "registry", "show", unknown.id)
     assert code == 0
     assert "header     ce_type = eu.tibs.profile.sold.v9" in said
 
-    code, said = await dlq(stack, HOME, "registry", "replay", unknown)
+    code, said = await dlq(stack, HOME, "registry", "replay", unknown.id)
     assert code == 1
     assert "still wrong" in said
     assert "Traceback" not in said
 
-    code, said = await dlq(stack, HOME, "registry", "discard", unknown)
-    assert (code, said.strip()) == (0, f"{unknown}  discarded")
+    code, said = await dlq(stack, HOME, "registry", "discard", unknown.id)
+    assert (code, said.strip()) == (0, f"{unknown.id}  discarded")
     # What the command does was seen; the many others go the short way.
     _let_go(ledger)
 
@@ -220,19 +222,17 @@ async def test_what_failed_for_a_fault_of_our_own_is_applied_when_it_is_replayed
     profile = str(event.profile_id)
     ledger.execute(HOME, "registry", "ALTER TABLE directory_profile RENAME TO directory_profile_away")
     try:
-        sent = await line.tell(event, subject=profile)
-        letters: dict[Sent, Any] = await eventually(
-            partial(_reasons, ledger, HOME, "registry", [sent]), what="the dead letter"
-        )
+        await line.tell(event, subject=profile)
+        letters = await eventually(partial(_letters, ledger, HOME, "registry", [profile]), what="the dead letter")
     finally:
         ledger.execute(HOME, "registry", "ALTER TABLE directory_profile_away RENAME TO directory_profile")
-    [(reason, id)] = letters.values()
-    assert reason == "ProgrammingError in the handler"
+    [letter] = letters.values()
+    assert letter.reason == "ProgrammingError in the handler"
     assert "registry" not in await _known(ledger, HOME, profile)
 
     code, said = await dlq(stack, HOME, "registry", "replay", "all")
 
-    assert (code, said.strip()) == (0, f"{id}  applied")
+    assert (code, said.strip()) == (0, f"{letter.id}  applied")
     assert "registry" in await _known(ledger, HOME, profile)
     withdrawn = _withdrawn(event)
     await line.tell(withdrawn, subject=profile, sequence=2)
@@ -240,36 +240,61 @@ async def test_what_failed_for_a_fault_of_our_own_is_applied_when_it_is_replayed
     assert not ledger.dead()
 
 
-def _unbelievable(stack: Stack, event: ProfilePublished) -> list[tuple[str, bytes, Headers]]:
-    """Reason, value and headers of what Kymenlaakso did not write to its topic, or not like this."""
-    subject, value = str(event.profile_id), event.write()
-    good = _headers(event, subject=subject)
-    signed = _signed(stack, good, value)
-    foreign = _headers(event, subject=subject, ce_source=b"/regions/pl84/registry")
-    return [
-        ("it is not signed", value, good),
-        ("with key", value, _signed(stack, good, value, region=HOME)),
-        ("does not fit what it holds", value.replace(b"boatyard", b"shipyard"), signed),
-        ("does not fit what it holds", value, [(n, b"77" if n == "ce_sequence" else v) for n, v in signed]),
-        (
-            f"was signed for topic 'tibs.{AWAY}.catalogue.v1' and moved",
-            value,
-            _signed(stack, good, value, topic=f"tibs.{AWAY}.catalogue.v1"),
-        ),
-        ("written by region 'fi1c' alone", value, _signed(stack, foreign, value, region=HOME)),
-    ]
+Unbelievable = Callable[[Stack, ProfilePublished], tuple[bytes, Headers]]
+
+
+def _unsigned(stack: Stack, event: ProfilePublished) -> tuple[bytes, Headers]:
+    return event.write(), _headers(event, subject=str(event.profile_id))
+
+
+def _of_another_region(stack: Stack, event: ProfilePublished) -> tuple[bytes, Headers]:
+    value, headers = _unsigned(stack, event)
+    return value, _signed(stack, headers, value, region=HOME)
+
+
+def _with_another_value(stack: Stack, event: ProfilePublished) -> tuple[bytes, Headers]:
+    value, headers = _unsigned(stack, event)
+    return value.replace(b"boatyard", b"shipyard"), _signed(stack, headers, value)
+
+
+def _with_another_header(stack: Stack, event: ProfilePublished) -> tuple[bytes, Headers]:
+    value, headers = _unsigned(stack, event)
+    signed = _signed(stack, headers, value)
+    return value, [(name, b"77" if name == "ce_sequence" else held) for name, held in signed]
+
+
+def _moved(stack: Stack, event: ProfilePublished) -> tuple[bytes, Headers]:
+    value, headers = _unsigned(stack, event)
+    return value, _signed(stack, headers, value, topic=f"tibs.{AWAY}.catalogue.v1")
+
+
+def _in_another_name(stack: Stack, event: ProfilePublished) -> tuple[bytes, Headers]:
+    headers = _headers(event, subject=str(event.profile_id), ce_source=b"/regions/pl84/registry")
+    return event.write(), _signed(stack, headers, event.write(), region=HOME)
+
+
+UNBELIEVABLE: list[tuple[str, Unbelievable]] = [
+    ("it is not signed", _unsigned),
+    ("with key", _of_another_region),
+    ("does not fit what it holds", _with_another_value),
+    ("does not fit what it holds", _with_another_header),
+    (f"was signed for topic 'tibs.{AWAY}.catalogue.v1' and moved", _moved),
+    ("written by region 'fi1c' alone", _in_another_name),
+]
 
 
 async def test_what_its_region_did_not_sign_is_quarantined_counted_and_the_rest_flows(
     stack: Stack, ledger: Ledger, line: Line
 ) -> None:
-    event = published(title="Seeks nobody, for it is forged")
-    profile, more = str(event.profile_id), f',region="{AWAY}"'
+    more = f',region="{AWAY}"'
     counted = partial(_counted, stack, HOME, "registry", "directory")
     broken, aside = await counted(), await counted(metric="quarantined", more=more)
-    wrong: dict[Sent, str] = {}
-    for reason, value, headers in _unbelievable(stack, event):
-        wrong[await line.send(value, headers, key=profile)] = reason
+    wrong: dict[str, str] = {}
+    for reason, forge in UNBELIEVABLE:
+        event = published(title="Seeks nobody, for it is forged")
+        value, headers = forge(stack, event)
+        await line.send(value, headers, key=str(event.profile_id))
+        wrong[str(event.profile_id)] = reason
     good = published(title="Seeks what stands behind the forged ones")
 
     await line.tell(good, subject=str(good.profile_id))
@@ -278,12 +303,13 @@ async def test_what_its_region_did_not_sign_is_quarantined_counted_and_the_rest_
         await eventually(
             partial(_known, ledger, region, str(good.profile_id)), until=lambda held: len(held) == 3, what="the profile"
         )
-        assert not await _known(ledger, region, profile)
+        for forged in wrong:
+            assert not await _known(ledger, region, forged)
         for service, _ in READERS:
-            put_aside = await _reasons(ledger, region, service, list(wrong))
+            put_aside = await _letters(ledger, region, service, wrong)
             assert set(put_aside) == set(wrong), (region, service)
-            for where, (reason, _) in put_aside.items():
-                assert wrong[where] in reason
+            for key, letter in put_aside.items():
+                assert wrong[key] in letter.reason
     assert await counted(metric="quarantined", more=more) == aside + len(wrong)
     assert await counted() == broken
     _, said = await dlq(stack, HOME, "registry", "list")
@@ -321,14 +347,15 @@ async def test_a_region_that_is_blocked_waits_in_quarantine_until_it_is_let_in_a
     standings = Path(stack.environment(HOME, "registry")["TIBS_STANDINGS_FILE"])
     _block(standings)
     try:
-        sent = await line.tell(event, subject=profile)
+        await line.tell(event, subject=profile)
         letters: dict[str, str] = {}
         for service, _ in READERS:
-            held: dict[Sent, Any] = await eventually(
-                partial(_reasons, ledger, HOME, service, [sent]), what=f"the quarantine of {service}"
+            held = await eventually(
+                partial(_letters, ledger, HOME, service, [profile]), what=f"the quarantine of {service}"
             )
-            [(reason, letters[service])] = held.values()
-            assert reason == f"{HOME} blocks {AWAY} since 2026-11-01: its key was stolen"
+            [letter] = held.values()
+            letters[service] = letter.id
+            assert letter.reason == f"{HOME} blocks {AWAY} since 2026-11-01: its key was stolen"
         # Who blocks nobody goes on.
         await eventually(
             partial(_known, ledger, AWAY, profile), until=lambda known: len(known) == 3, what="the profile"

@@ -22,12 +22,14 @@ HOME, AWAY = "pl84", "fi1c"
 
 @asynccontextmanager
 async def without_kafka(stack: Stack) -> AsyncIterator[None]:
-    """Kafka dies as in a power cut, and is there again afterwards."""
-    await stack.kill_kafka()
+    """Each region's Kafka dies as in a power cut, and is there again afterwards."""
+    for region in stack.regions:
+        await stack.kill_kafka(region)
     try:
         yield
     finally:
-        await stack.start_kafka()
+        for region in stack.regions:
+            await stack.start_kafka(region)
 
 
 async def _probes(stack: Stack, path: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,6 +26,7 @@ from tibs_chassis.settings import NodeSettings, load_settings
 from tibs_chassis.trust import load_signer
 from tibs_contracts.topics import SERVICES, Channel, topic_name
 from tibs_devstack import nodes
+from tibs_devstack.control import Refused, ask
 from tibs_devstack.process import DidNotStart
 from tibs_devstack.pytest_plugin import MakeFolder
 from tibs_devstack.stack import AlreadyRunning, Stack
@@ -33,9 +35,13 @@ from tibs_devstack.state import StackState, StateFolder
 pytestmark = pytest.mark.integration
 
 
-def _stack(folder: Path, *regions: str, services: tuple[str, ...] = ()) -> Stack:
+def _stack(folder: Path, *regions: str, services: tuple[str, ...] = (), shared_kafka: bool = False) -> Stack:
     return Stack(
-        regions=regions or ["pl84", "fi1c"], state_dir=folder, launch=stand_in.StandIn(*services), durable=False
+        regions=regions or ["pl84", "fi1c"],
+        state_dir=folder,
+        launch=stand_in.StandIn(*services),
+        durable=False,
+        shared_kafka=shared_kafka,
     )
 
 
@@ -65,28 +71,29 @@ async def test_it_tells_where_everything_is(stack: Stack) -> None:
     assert state.versions["kafka"] == "4.3.1"
     assert state.versions["postgres"].startswith("18.")
     assert state.regions["fi1c"].people[0].name == "Broker, Kymenlaakso"
-    assert len(_pids(state)) == 4 + 2 * 4
+    assert len(_pids(state)) == 2 + 2 * (3 + 4), "PostgreSQL and mail; Kafka, mirror, identity and services of each"
     async with httpx.AsyncClient() as http:
         for code, region in state.regions.items():
             assert (await http.get(region.services["registry"].url)).text == code
 
 
 async def test_every_topic_of_every_region_is_declared(stack: Stack) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka.address)
+    admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka("pl84").address)
     await admin.start()
     try:
-        topics = await admin.list_topics()
-        described = await admin.describe_topics(["tibs.pl84.registry.v1"])
+        topics = {name for name in await admin.list_topics() if name.startswith("tibs")}
+        described = await admin.describe_topics(["tibs.pl84.registry.v1", "tibs.fi1c.registry.v1"])
     finally:
         await admin.close()
     assert {
         topic_name(Channel.REGISTRY, "pl84"),
-        topic_name(Channel.LOCAL, "fi1c", service="cases"),
         topic_name(Channel.CASES, "pl84", to="fi1c"),
-        topic_name(Channel.CONTACTS, "fi1c", to="pl84"),
         topic_name(Channel.CASES, "pl84", to="dk03"),  # not run here: what is meant for it waits in its topic
-    } <= set(topics)
-    assert len(described[0]["partitions"]) == 6
+        topic_name(Channel.REGISTRY, "fi1c"),
+        topic_name(Channel.CONTACTS, "fi1c", to="pl84"),
+    } <= topics
+    assert not {name for name in topics if name.startswith(("tibs-local.fi1c", "tibs.fi1c.to.dk03"))}
+    assert [len(one["partitions"]) for one in described] == [6, 6]
 
 
 async def test_a_service_reaches_its_own_database_and_no_other(stack: Stack) -> None:
@@ -161,11 +168,13 @@ async def test_a_killed_service_stays_down_until_started(stack: Stack) -> None:
 
 
 async def test_kafka_comes_back_at_the_same_address(stack: Stack) -> None:
-    address, topics = stack.kafka.address, []
-    await stack.stop_kafka()
-    assert stack.kafka.pid is None
-    await stack.start_kafka()
-    assert stack.kafka.address == address
+    kafka, topics = stack.kafka("pl84"), []
+    address = kafka.address
+    await stack.stop_kafka("pl84")
+    assert kafka.pid is None
+    assert stack.kafka("fi1c").pid is not None
+    await stack.start_kafka("pl84")
+    assert kafka.address == address
     admin = AIOKafkaAdminClient(bootstrap_servers=address)
     await admin.start()
     topics = await admin.list_topics()
@@ -183,22 +192,69 @@ async def test_another_folder_is_another_stack_even_when_its_ports_are_taken(sta
     """The first stack has the ports that regions like."""
     async with _stack(state_dir, "pl84", services=("cases",)) as other:
         assert other.url("pl84") != stack.url("pl84")
-        assert other.kafka.address != stack.kafka.address
+        assert other.kafka("pl84").address not in {stack.kafka(code).address for code in stack.regions}
         async with httpx.AsyncClient() as http:
             assert (await http.get(other.url("pl84"))).text == "pl84"
     assert StateFolder(stack.folder.path).running()
+
+
+async def test_a_region_joins_while_others_run(state_dir: Path) -> None:
+    async with _stack(state_dir, "pl84", services=("cases",)) as stack:
+        before = _pids(stack.state)
+        asked = partial(ask, stack.folder.path, do="add")
+
+        with pytest.raises(Refused, match="'xx9' is not a region of the network: pl84, "):
+            await asyncio.to_thread(lambda: list(asked(region="xx9")))
+        with pytest.raises(Refused, match="pl84 runs already"):
+            await asyncio.to_thread(lambda: list(asked(region="pl84")))
+        steps = await asyncio.to_thread(lambda: list(asked(region="lv008")))
+
+        assert {name for name, condition, _ in steps if condition == "ready"} == {
+            *("lv008 kafka", "lv008 mirror", "lv008 identity", "lv008 cases", "databases"),
+        }
+        assert before < _pids(stack.state), "nothing was restarted"
+        assert stack.mirror("pl84").states().keys() == {"lv008"}
+        assert stack.mirror("lv008").states().keys() == {"pl84"}
+        async with httpx.AsyncClient() as http:
+            assert (await http.get(stack.url("lv008"))).text == "lv008"
+        assert Regions.load(state_dir / "regions.yaml")["lv008"].keys.contacts
+    assert not any(map(psutil.pid_exists, _pids(stack.state)))
+
+
+async def test_a_region_that_cannot_start_is_taken_away_again(state_dir: Path) -> None:
+    async with _stack(state_dir, "pl84", services=("cases",)) as stack:
+        before = _pids(stack.state)
+        (state_dir / "refuses").touch()
+        with pytest.raises(Refused, match="that is no region"):
+            await asyncio.to_thread(lambda: list(ask(stack.folder.path, do="add", region="lv008")))
+        assert (stack.regions, _pids(stack.state), stack.mirror("pl84").states()) == (["pl84"], before, {})
+        (state_dir / "refuses").unlink()
+        await stack.add("lv008")
+        assert stack.regions == ["pl84", "lv008"]
+
+
+async def test_one_cluster_may_serve_all_regions_from_the_beginning_on(state_dir: Path) -> None:
+    first = _stack(state_dir, "pl84", "fi1c", services=("cases",), shared_kafka=True)
+    async with first:
+        assert first.kafka("pl84") is first.kafka("fi1c")
+        assert len(_pids(first.state)) == 3 + 2 * 2, "PostgreSQL, mail, Kafka; identity and service of each"
+        await first.add("lv008")
+        assert first.environment("lv008", "cases")["TIBS_KAFKA"] == first.kafka("pl84").address
+    with pytest.raises(ValueError, match="were begun with --shared-kafka: go on with it"):
+        await _stack(state_dir, "pl84", services=("cases",)).up()
+    assert not StateFolder(state_dir).running()
 
 
 async def test_started_twice_it_keeps_its_data_and_addresses(state_dir: Path) -> None:
     first = _stack(state_dir, "lv008", services=("cases",))
     async with first:
         url = first.environment("lv008", "cases")["TIBS_DATABASE_URL"]
-        address, page = first.kafka.address, first.url("lv008")
+        address, page = first.kafka("lv008").address, first.url("lv008")
         with psycopg.connect(url) as connection:
             connection.execute("CREATE TABLE kept (id int)")
     assert not any(map(psutil.pid_exists, _pids(first.state)))
     async with _stack(state_dir, "lv008", services=("cases",)) as second:
-        assert second.kafka.address == address
+        assert second.kafka("lv008").address == address
         assert second.url("lv008") == page
         assert second.environment("lv008", "cases")["TIBS_DATABASE_URL"] == url
         with psycopg.connect(url) as connection:

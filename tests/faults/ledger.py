@@ -95,15 +95,22 @@ class Ledger:
 
     # -- on topics -----------------------------------------------------------------------------------------------------
 
-    async def on_topics(self) -> Counter[Told]:
-        """Every event on every topic of the stack, and how often it is there."""
+    async def on_topics(self, *, at: str | None = None) -> Counter[Told]:
+        """How often each event is on the topic that its region wrote, or on all topics in the cluster of `at`."""
+        found: Counter[Told] = Counter()
+        for region in self.stack.regions if at is None else [at]:
+            found += await self._in_cluster(region, own=at is None)
+        return found
+
+    async def _in_cluster(self, region: str, *, own: bool) -> Counter[Told]:
         reader = AIOKafkaConsumer(
-            bootstrap_servers=self.stack.kafka.address, enable_auto_commit=False, auto_offset_reset="earliest"
+            bootstrap_servers=self.stack.kafka(region).address, enable_auto_commit=False, auto_offset_reset="earliest"
         )
         await reader.start()
         found: Counter[Told] = Counter()
         try:
-            names = [name for name in await reader.topics() if name.startswith(("tibs.", "tibs-local."))]
+            prefixes = (f"tibs.{region}.", f"tibs-local.{region}.") if own else ("tibs.", "tibs-local.")
+            names = [name for name in await reader.topics() if name.startswith(prefixes)]
             partitions = [TopicPartition(name, number) for name in names for number in range(PARTITIONS)]
             reader.assign(partitions)
             ends = await reader.end_offsets(partitions)

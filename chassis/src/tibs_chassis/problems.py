@@ -175,7 +175,7 @@ def _reason(problem: Any) -> str:
     template = _REASONS.get(problem["type"])
     if template is None:
         return str(problem["msg"]).removeprefix("Value error, ")
-    if problem["type"] == "string_too_short" and problem["ctx"]["min_length"] == 1:
+    if problem["type"] in ("string_too_short", "too_short") and problem["ctx"]["min_length"] == 1:
         return "should not be empty"
     return template.format(**problem.get("ctx", {}))
 

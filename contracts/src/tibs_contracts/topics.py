@@ -153,3 +153,23 @@ def declared(region: str, others: Iterable[str]) -> list[TopicDeclaration]:
     names += [topic_name(Channel.LOCAL, region, service=service) for service in SERVICES]
     names += [topic_name(channel, region, to=to) for to in others for channel in Channel if channel.bilateral]
     return [TopicDeclaration(name=name, config=CONFIG[Topic.parse(name).channel]) for name in names]
+
+
+_TRAVELLING = tuple(channel for channel in Channel if channel is not Channel.LOCAL)
+
+LARGEST_PULLED = 8 * 1024 * 1024
+"""Bytes of the largest record that a mirror takes over. A region whose broker lets its writers send more than ours do
+(1 MiB) must not stop the flow: what is too large is refused by the readers, one record at a time."""
+
+
+def pulled(region: str, peer: str) -> list[TopicDeclaration]:
+    """The topics that `region` mirrors from `peer`: its public ones, and the bilateral ones addressed to `region`."""
+    if region == peer:
+        raise ValueError(f"'{region}' does not pull from itself")
+    names = [topic_name(channel, peer, to=region if channel.bilateral else None) for channel in _TRAVELLING]
+    return [
+        TopicDeclaration(
+            name=name, config={**CONFIG[Topic.parse(name).channel], "max.message.bytes": str(LARGEST_PULLED)}
+        )
+        for name in names
+    ]

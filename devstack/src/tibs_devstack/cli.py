@@ -16,6 +16,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from tibs_chassis.regions import RegionsError
+from tibs_devstack.control import Refused, ask
 from tibs_devstack.launch import InstalledServices, child_environment
 from tibs_devstack.parts.base import MissingPart
 from tibs_devstack.places import default_state_dir
@@ -33,6 +34,7 @@ _PASSED_ON = ("TIBS_EMBEDDER", "TIBS_OTLP_ENDPOINT", "TIBS_LOG_LEVEL")
 StateDir = Annotated[
     Path | None, typer.Option("--state-dir", help="Where data, keys and logs lie; another folder is another stack.")
 ]
+SharedKafka = Annotated[bool, typer.Option("--shared-kafka", help="One Kafka for all regions, with no mirrors.")]
 Region = Annotated[str, typer.Option(help="Code of the region.")]
 Service = Annotated[str, typer.Option(help="registry, matching, cases or notify.")]
 
@@ -58,6 +60,7 @@ def _running(state_dir: Path | None) -> tuple[StateFolder, StackState]:
 def up(
     regions: Annotated[str, typer.Option(help="Codes, separated by commas.")] = "pl84,fi1c",
     detach: Annotated[bool, typer.Option("--detach", help="Return when ready and keep it running.")] = False,
+    shared_kafka: SharedKafka = False,
     state_dir: StateDir = None,
 ) -> None:
     """Start regions and keep them running until Ctrl-C."""
@@ -67,7 +70,7 @@ def up(
     if folder.running():
         raise typer.Exit(_tell_running(folder, codes, screen))
     if detach:
-        raise typer.Exit(_detached(folder, codes, screen))
+        raise typer.Exit(_detached(folder, codes, screen, shared_kafka=shared_kafka))
     try:
         stack = Stack(
             regions=codes,
@@ -75,6 +78,7 @@ def up(
             say=screen.say,
             progress=screen.progress,
             environment={name: os.environ[name] for name in _PASSED_ON if os.environ.get(name)},
+            shared_kafka=shared_kafka,
         )
         asyncio.run(_serve(stack, screen))
     except (DidNotStart, MissingPart, RegionsError, ValueError) as error:
@@ -127,12 +131,13 @@ def _tell_running(folder: StateFolder, codes: Sequence[str], screen: Screen) -> 
     screen.say(f"A stack with {held} is already running in {folder.path} (process {state.pid}).")
     print_addresses(state, screen.console)
     if set(codes) - set(state.regions):
-        screen.say(f"\nIt does not run {','.join(codes)}: stop it by `tibs down` first, or give another --state-dir.")
+        missing = [code for code in codes if code not in state.regions]
+        screen.say(f"\nIt does not run {', '.join(missing)}; `tibs region add {missing[0]}` lets one join.")
         return 1
     return 0
 
 
-def _detached(folder: StateFolder, codes: Sequence[str], screen: Screen) -> int:
+def _detached(folder: StateFolder, codes: Sequence[str], screen: Screen, *, shared_kafka: bool) -> int:
     folder.logs.mkdir(parents=True, exist_ok=True)
     log = folder.logs / "supervisor.log"
     begin = log.stat().st_size if log.exists() else 0
@@ -141,6 +146,7 @@ def _detached(folder: StateFolder, codes: Sequence[str], screen: Screen) -> int:
             [
                 *(sys.executable, "-m", "tibs_devstack.cli", "up"),
                 *("--regions", ",".join(codes), "--state-dir", str(folder.path)),
+                *(["--shared-kafka"] if shared_kafka else []),
             ],
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -204,7 +210,7 @@ def addresses(state_dir: StateDir = None) -> None:
 
 @app.command()
 def logs(
-    name: Annotated[str | None, typer.Argument(help="kafka, postgres, identity, mail, or e.g. pl84-cases.")] = None,
+    name: Annotated[str | None, typer.Argument(help="postgres, mail, or e.g. pl84-kafka, pl84-cases.")] = None,
     lines: Annotated[int, typer.Option("-n", help="So many from the end.")] = 40,
     follow: Annotated[bool, typer.Option("-f", help="Go on showing what comes.")] = False,
     state_dir: StateDir = None,
@@ -225,6 +231,30 @@ def logs(
             while follow:
                 typer.echo(file.read(), nl=False)
                 time.sleep(0.3)
+
+
+region_app = typer.Typer(no_args_is_help=True, help="The regions of a stack that runs.")
+app.add_typer(region_app, name="region")
+
+
+@region_app.command("add")
+def add_region(
+    code: Annotated[str, typer.Argument(help="Of a region in regions.yaml.")], state_dir: StateDir = None
+) -> None:
+    """Let a region join the ones that run: it gets their whole history, they get its, and none is restarted."""
+    folder, state = _running(state_dir)
+    if code in state.regions:
+        _fail(f"{code} runs already.")
+    screen = Screen()
+    try:
+        with screen:
+            for step in ask(folder.path, do="add", region=code):
+                screen.progress(*step)
+    except Refused as error:
+        _fail(str(error))
+    now = folder.read()
+    assert now is not None
+    print_addresses(now, screen.console)
 
 
 def _service_command(region: str, service: str, arguments: Sequence[str], state_dir: Path | None) -> NoReturn:

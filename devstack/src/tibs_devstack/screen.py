@@ -73,10 +73,11 @@ def print_addresses(state: StackState, console: Console) -> None:
     mail = state.parts.get("mail")
     if mail is not None:
         console.print(f"\n[bold]Mail[/] of both sides, caught here  {mail.page}")
-    for name in ("kafka", "postgres"):
-        if (part := state.parts.get(name)) is not None:
+    for name, part in state.parts.items():
+        if name.endswith(("kafka", "postgres")):
             versions = ", ".join(f"{what} {version}" for what, version in part.versions.items())
-            console.print(f"[bold]{versions or name}[/] ({part.origin})  {part.address}")
+            whose = f" of {name.split()[0]}" if " " in name else ""
+            console.print(f"[bold]{versions or name}[/]{whose} ({part.origin})  {part.address}")
 
 
 def print_status(state: StackState, *, running: bool, console: Console) -> None:

@@ -4,7 +4,8 @@ async with Stack(regions=["pl84", "fi1c"], state_dir=folder) as stack:
     stack.url("pl84")                      # the UI
     await stack.kill("fi1c", "cases")      # as a crash would, held down until
     await stack.start("fi1c", "cases")
-    await stack.stop_kafka(); await stack.start_kafka()
+    await stack.stop_kafka("pl84"); await stack.start_kafka("pl84")
+    await stack.add("lv008")               # a third region joins; the others run on
 """
 
 import asyncio
@@ -21,7 +22,8 @@ from typing import Any
 import httpx
 
 from tibs_chassis.regions import Regions
-from tibs_contracts.topics import SERVICES, declared
+from tibs_contracts.topics import SERVICES, TopicDeclaration, declared, pulled
+from tibs_devstack.control import Control
 from tibs_devstack.launch import InstalledServices, Launch, child_environment
 from tibs_devstack.nodes import (
     DATABASE_EXTENSIONS,
@@ -33,10 +35,11 @@ from tibs_devstack.nodes import (
     service_environment,
     write_regions,
 )
-from tibs_devstack.parts.base import Part, Say, quiet
+from tibs_devstack.parts.base import Part, Say, configured, quiet
 from tibs_devstack.parts.identity import Identity
 from tibs_devstack.parts.kafka import Kafka, find_kafka
 from tibs_devstack.parts.mail import Mail
+from tibs_devstack.parts.mirror import Mirror, find_mirror
 from tibs_devstack.parts.postgres import PostgresServer, find_postgres
 from tibs_devstack.people import Person, people_of
 from tibs_devstack.places import PROJECT, default_state_dir
@@ -62,9 +65,10 @@ class AlreadyRunning(Exception):
 
 
 class Stack:
-    """One or more regions. `durable=False` is faster and safe against everything but a power cut: for tests.
+    """One or more regions, each with a Kafka cluster and a mirror of its own, or with one cluster for all.
 
-    `environment` is put over what the services get, e.g. {"TIBS_EMBEDDER": "hashing"}.
+    `environment` is put over what the services get, e.g. {"TIBS_EMBEDDER": "hashing"}. `durable=False` is faster and
+    safe against everything but a power cut: for tests. Whoever configured a Kafka has one cluster: it is shared.
     """
 
     def __init__(
@@ -77,14 +81,15 @@ class Stack:
         progress: Progress = lambda name, condition, more: None,
         environment: Mapping[str, str] | None = None,
         durable: bool = True,
+        shared_kafka: bool = False,
         launch: Launch | None = None,
     ) -> None:
         if not regions:
             raise ValueError("a stack needs at least one region, such as pl84")
         self.regions = list(dict.fromkeys(regions))
-        known = Regions.load(regions_file)
+        self._known = Regions.load(regions_file)
         for code in self.regions:
-            known[code]  # raises a sentence for one that does not exist
+            self._known[code]  # raises a sentence for one that does not exist
         self.folder = StateFolder((state_dir or default_state_dir()).resolve())
         self._ports = Ports(self.folder.path / "ports.json")
         self._addresses: dict[str, str] = {}
@@ -93,11 +98,14 @@ class Stack:
         self._progress = progress
         self._extra = dict(environment or {})
         self._durable = durable
+        self.shared_kafka = shared_kafka or configured("kafka") is not None
         self._launch: Launch = launch or InstalledServices()
         self._services: dict[tuple[str, str], SupervisedService] = {}
         self._parts: dict[str, SupervisedPart] = {}
+        self._databases: dict[tuple[str, str], str] = {}
         self._versions: dict[str, dict[str, str]] = {}
         self._state = StackState(pid=os.getpid(), started_at=datetime.now(UTC).isoformat(timespec="seconds"))
+        self._control = Control(self.folder.path, self._asked)
         self._up = False
 
     # -- the whole ---------------------------------------------------------------------------------------------------
@@ -121,20 +129,23 @@ class Stack:
         try:
             # One client for all: each would load the certificates of the system anew.
             self._http = httpx.AsyncClient(timeout=5, trust_env=False)
+            self._settle_mode()
             self._prepare()
             await self._start_parts()
-            await self._start_services()
+            await _all(self._start_services(self.regions), self._start_mirrors())
         except BaseException:
             await self.down()
             raise
         self._state.ready, self._state.seconds = True, round(time.monotonic() - began, 1)
         self._tell()
+        await self._control.open()
 
     async def down(self) -> None:
         """Ends everything: services first, then what they stand on. Harmless when nothing runs."""
         if not self._up:
             return
         self._up = False
+        await self._control.close()
         await asyncio.gather(*(one.stop() for one in self._services.values()))
         await self._http.aclose()
         await asyncio.gather(*(one.stop() for one in self._parts.values()))
@@ -146,6 +157,74 @@ class Stack:
         self._ports.release()
         self.folder.lock.release()
 
+    async def add(self, region: str) -> None:
+        """A region joins the ones that run. It gets the whole history of each, and they get its; none is restarted.
+
+        On failure the newcomer is taken down again, the others run on. ValueError if it runs already.
+        """
+        if region in self.regions:
+            raise ValueError(f"{region} runs already")
+        self._known[region]
+        others = list(self.regions)
+        self._keys[region] = NodeKeys(self.folder.path / "keys" / region)
+        self._known = write_regions(self._regions_source, self._regions_file, self._keys)
+        self.regions.append(region)
+        try:
+            self._prepare_region(region)
+            await _all(
+                self._parts[f"{region} identity"].start(),
+                self._start_cluster(region) if not self.shared_kafka else self._declare_shared(region),
+                in_thread(partial(self._make_databases, [region])),
+            )
+            for service in self._launch.services:
+                self._write_environment(region, service)
+            if not self.shared_kafka:
+                for peer in others:
+                    await declare_topics(self.kafka(peer).address, pulled(peer, region))
+                await self._start_mirror(region)
+                await _all(*(self._pull(peer, region) for peer in others))
+            await self._start_services([region])
+            await self._read_versions()
+        except BaseException:
+            await self._take_away(region)
+            raise
+        self._tell()
+
+    async def _asked(self, request: dict[str, Any], step: Progress) -> None:
+        """What another command may ask of this one, see `control`."""
+        if request.get("do") != "add":
+            raise ValueError(f"a stack does 'add', not {request.get('do')!r}")
+        shown = self._progress
+
+        def shown_there_too(name: str, condition: str, more: str) -> None:
+            shown(name, condition, more)
+            step(name, condition, more)
+
+        self._progress = shown_there_too
+        try:
+            await self.add(str(request.get("region")))
+        except DidNotStart as error:
+            raise RuntimeError(str(error)) from error
+        finally:
+            self._progress = shown
+
+    async def _take_away(self, region: str) -> None:
+        if not self.shared_kafka:
+            for peer in self.regions:
+                if peer != region and region in self.mirror(peer).states():
+                    await in_thread(partial(self.mirror(peer).drop, region))
+        services = [one for (code, _), one in self._services.items() if code == region]
+        parts = [one for name, one in self._parts.items() if name.startswith(f"{region} ")]
+        await asyncio.gather(*(one.stop() for one in services))
+        await asyncio.gather(*(one.stop() for one in parts))
+        for one in parts:
+            one.part.release()
+        self._services = {key: one for key, one in self._services.items() if key[0] != region}
+        self._parts = {name: one for name, one in self._parts.items() if not name.startswith(f"{region} ")}
+        self.regions.remove(region)
+        del self._keys[region]
+        self._tell()
+
     # -- what there is -----------------------------------------------------------------------------------------------
 
     @property
@@ -153,10 +232,16 @@ class Stack:
         """As it is written to state.json."""
         return self._state
 
-    @property
-    def kafka(self) -> Kafka:
-        part = self._parts["kafka"].part
+    def kafka(self, region: str) -> Kafka:
+        """The cluster of a region, which may be that of all."""
+        part = self._kafka_of(region).part
         assert isinstance(part, Kafka)
+        return part
+
+    def mirror(self, region: str) -> Mirror:
+        """What pulls for a region. With a shared cluster there is none: KeyError."""
+        part = self._parts[f"{region} mirror"].part
+        assert isinstance(part, Mirror)
         return part
 
     @property
@@ -171,9 +256,8 @@ class Stack:
         assert isinstance(part, Mail)
         return part
 
-    @property
-    def identity(self) -> Identity:
-        part = self._parts["identity"].part
+    def identity(self, region: str) -> Identity:
+        part = self._parts[f"{region} identity"].part
         assert isinstance(part, Identity)
         return part
 
@@ -198,7 +282,7 @@ class Stack:
         return held
 
     def log(self, name: str) -> Path:
-        """The log of kafka, postgres, identity, mail, or region-service."""
+        """The log of postgres, identity, mail, region-kafka, region-mirror, or region-service."""
         return self.folder.logs / f"{name}.log"
 
     def service(self, region: str, service: str) -> SupervisedService:
@@ -219,16 +303,27 @@ class Stack:
         """Returns when it is ready again."""
         await self._services[region, service].start()
 
-    async def stop_kafka(self) -> None:
-        await self._parts["kafka"].stop()
+    async def stop_kafka(self, region: str) -> None:
+        await self._kafka_of(region).stop()
 
-    async def kill_kafka(self) -> None:
+    async def kill_kafka(self, region: str) -> None:
         """kill -9."""
-        await self._parts["kafka"].kill()
+        await self._kafka_of(region).kill()
 
-    async def start_kafka(self) -> None:
+    async def start_kafka(self, region: str) -> None:
         """At the same address, with the same data."""
-        await self._parts["kafka"].start()
+        await self._kafka_of(region).start()
+
+    async def kill_mirror(self, region: str) -> None:
+        """kill -9: nothing comes in from the other regions until `start_mirror`."""
+        await self._parts[f"{region} mirror"].kill()
+
+    async def start_mirror(self, region: str) -> None:
+        """Goes on where it had last noted that it was, so it may repeat some records."""
+        await self._parts[f"{region} mirror"].start()
+
+    def _kafka_of(self, region: str) -> SupervisedPart:
+        return self._parts["kafka" if self.shared_kafka else f"{region} kafka"]
 
     # -- how it gets there -------------------------------------------------------------------------------------------
 
@@ -238,29 +333,62 @@ class Stack:
         self._keys = {code: NodeKeys(path / "keys" / code) for code in self.regions}
         self._regions_file = path / "regions.yaml"
         self._known = write_regions(self._regions_source, self._regions_file, self._keys)
-        desks = {code: people_of(self._known[code]) for code in self.regions}
-        identity_ports = {code: self._ports.get(f"{code}/identity") for code in self.regions}
-        parts: list[Part] = [
-            find_kafka(path / "kafka", say=self._say, log=self.log("kafka")),
-            find_postgres(path / "postgres", say=self._say, log=self.log("postgres"), durable=self._durable),
-            Identity(path / "identity", people=desks, ports=identity_ports, log=self.log("identity")),
+        self._supervise(
+            "postgres", find_postgres(path / "postgres", say=self._say, log=self.log("postgres"), durable=self._durable)
+        )
+        self._supervise(
+            "mail",
             Mail(
                 path / "mail",
                 smtp_port=self._ports.get("smtp"),
                 http_port=self._ports.get("mail", liked=8025),
                 log=self.log("mail"),
             ),
-        ]
-        self._parts = {part.name: SupervisedPart(part, on_change=self._changed) for part in parts}
+        )
+        if self.shared_kafka:
+            self._supervise("kafka", find_kafka(path / "kafka", say=self._say, log=self.log("kafka")))
         for code in self.regions:
-            for service in self._launch.services:
-                self._services[code, service] = SupervisedService(
-                    f"{code} {service}",
-                    spawn=partial(self._spawn, code, service),
-                    answers=partial(self._answers, code, service),
-                    on_change=self._changed,
-                )
+            self._prepare_region(code)
         self._tell()
+
+    def _prepare_region(self, code: str) -> None:
+        path = self.folder.path
+        if not self.shared_kafka:
+            log = self.log(f"{code}-kafka")
+            self._supervise(f"{code} kafka", find_kafka(path / code / "kafka", say=self._say, log=log))
+        self._supervise(
+            f"{code} identity",
+            Identity(
+                path / "identity" / code,
+                people=people_of(self._known[code]),
+                port=self._ports.get(f"{code}/identity"),
+                log=self.log(f"{code}-identity"),
+            ),
+        )
+        for service in self._launch.services:
+            self._services[code, service] = SupervisedService(
+                f"{code} {service}",
+                spawn=partial(self._spawn, code, service),
+                answers=partial(self._answers, code, service),
+                on_change=self._changed,
+            )
+
+    def _supervise(self, name: str, part: Part) -> SupervisedPart:
+        self._parts[name] = SupervisedPart(part, name=name, on_change=self._changed)
+        return self._parts[name]
+
+    def _settle_mode(self) -> None:
+        """What was written into one cluster is not in the others: a folder keeps the mode that it began with."""
+        file = self.folder.path / "clusters"
+        wanted = "shared" if self.shared_kafka else "own"
+        held = file.read_text(encoding="utf-8") if file.exists() else wanted
+        if held != wanted:
+            how = "with" if held == "shared" else "without"
+            raise ValueError(
+                f"The regions in {self.folder.path} were begun {how} --shared-kafka: go on {how} it, take another "
+                "--state-dir, or forget them by `tibs reset`."
+            )
+        file.write_text(wanted, encoding="utf-8")
 
     def _service_ports(self, region: str) -> dict[str, int]:
         return {
@@ -269,32 +397,67 @@ class Stack:
         }
 
     async def _start_parts(self) -> None:
-        async def kafka() -> None:
-            await self._parts["kafka"].start()
-            codes = [region.code for region in self._known]
-            topics = [
-                topic for code in self.regions for topic in declared(code, [other for other in codes if other != code])
-            ]
-            await declare_topics(self.kafka.address, topics)
-
         async def postgres() -> None:
             await self._parts["postgres"].start()
-            await in_thread(self._make_databases)
+            await in_thread(partial(self._make_databases, self.regions))
 
-        await _all(kafka(), postgres(), self._parts["identity"].start(), self._parts["mail"].start())
+        async def shared_kafka() -> None:
+            await self._parts["kafka"].start()
+            for code in self.regions:
+                await self._declare_shared(code)
+
+        clusters = [shared_kafka()] if self.shared_kafka else [self._start_cluster(code) for code in self.regions]
+        identities = [self._parts[f"{code} identity"].start() for code in self.regions]
+        await _all(postgres(), self._parts["mail"].start(), *clusters, *identities)
         for code, service in self._services:
             self._write_environment(code, service)
+        await self._read_versions()
+
+    async def _start_cluster(self, code: str) -> None:
+        await self._kafka_of(code).start()
+        mirrored = [topic for peer in self.regions if peer != code for topic in pulled(code, peer)]
+        await declare_topics(self.kafka(code).address, [*self._own(code), *mirrored])
+
+    async def _declare_shared(self, code: str) -> None:
+        await declare_topics(self.kafka(code).address, self._own(code))
+
+    def _own(self, code: str) -> list[TopicDeclaration]:
+        """Also the topics to regions that do not run here: what is meant for them waits there."""
+        return declared(code, [region.code for region in self._known.others(code)])
+
+    async def _start_mirrors(self) -> None:
+        """All that there are, each for all its peers."""
+        if not self.shared_kafka:
+            await _all(*(self._start_mirror(code) for code in self.regions))
+            await self._read_versions()
+
+    async def _start_mirror(self, code: str) -> None:
+        part = find_mirror(
+            self.folder.path / code / "mirror",
+            region=code,
+            kafka=self.kafka(code).address,
+            log=self.log(f"{code}-mirror"),
+        )
+        await self._supervise(f"{code} mirror", part).start()
+        for peer in self.regions:
+            if peer != code:
+                await self._pull(code, peer)
+
+    async def _pull(self, code: str, peer: str) -> None:
+        topics = [topic.name for topic in pulled(code, peer)]
+        await in_thread(partial(self.mirror(code).pull, peer, self.kafka(peer).address, topics))
+
+    async def _read_versions(self) -> None:
         self._versions = await in_thread(lambda: {name: dict(one.part.versions) for name, one in self._parts.items()})
 
-    def _make_databases(self) -> None:
-        self._databases = {
-            (code, service): self.postgres.create_database(
-                f"{code}_{service}",
-                password=self._secrets.get(f"{code}/{service}/database"),
-                extensions=DATABASE_EXTENSIONS.get(service, ()),
-            )
-            for code, service in self._services
-        }
+    def _make_databases(self, regions: Sequence[str]) -> None:
+        for code in regions:
+            for service in self._launch.services:
+                self._databases[code, service] = self.postgres.create_database(
+                    f"{code}_{service}",
+                    password=self._secrets.get(f"{code}/{service}/database"),
+                    extensions=DATABASE_EXTENSIONS.get(service, ()),
+                )
 
     def _write_environment(self, region: str, service: str) -> None:
         settings = service_environment(
@@ -302,22 +465,23 @@ class Stack:
             service=service,
             regions_file=self._regions_file,
             database_url=self._databases[region, service],
-            kafka=self.kafka.address,
+            kafka=self.kafka(region).address,
             ports=self._service_ports(region),
             keys=self._keys[region],
             secret=self._secrets,
-            issuer=self.identity.issuer(region),
+            issuer=self.identity(region).address,
             smtp=self.mail.address,
             extra=self._extra,
         )
         write_private(self.folder.environment_file(region, service), json.dumps(settings, indent=1))
 
-    async def _start_services(self) -> None:
-        await self._migrate()
-        await _all(*(one.start() for one in self._services.values()))
+    async def _start_services(self, regions: Sequence[str]) -> None:
+        keys = [key for key in self._services if key[0] in regions]
+        await self._migrate(keys)
+        await _all(*(self._services[key].start() for key in keys))
 
-    async def _migrate(self) -> None:
-        files = {key: self.folder.environment_file(*key) for key in self._services}
+    async def _migrate(self, keys: Sequence[tuple[str, str]]) -> None:
+        files = {key: self.folder.environment_file(*key) for key in keys}
         self._progress("databases", Condition.STARTING, "migrating")
         for number, argv in enumerate(self._launch.migrate(files)):
             child = Child(name="the migration", argv=argv, log=self.log("migrate"), env=child_environment({}))
@@ -389,7 +553,7 @@ class Stack:
         return RegionState(
             name=self._known[code].name_in("en"),
             url=self.url(code),
-            issuer=self.identity.issuer(code),
+            issuer=self.identity(code).address,
             people=people,
             services=services,
         )

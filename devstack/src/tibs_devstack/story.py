@@ -423,6 +423,7 @@ def _arguments(arguments: Sequence[str], *, once: bool) -> argparse.Namespace:
     if once:
         parser.add_argument("--regions", default=f"{HOME},{AWAY}")
         parser.add_argument("--once", action="store_true", help="stop after the story")
+        parser.add_argument("--shared-kafka", action="store_true", help="one Kafka for all regions, with no mirrors")
     return parser.parse_args(list(arguments))
 
 
@@ -450,7 +451,14 @@ def demo(arguments: Sequence[str]) -> int:
     screen = Screen()
     codes = [code.strip() for code in given.regions.split(",") if code.strip()]
     try:
-        stack = Stack(regions=codes, state_dir=folder.path, say=screen.say, progress=screen.progress, environment=SHOWN)
+        stack = Stack(
+            regions=codes,
+            state_dir=folder.path,
+            say=screen.say,
+            progress=screen.progress,
+            environment=SHOWN,
+            shared_kafka=given.shared_kafka,
+        )
         return asyncio.run(_demo(stack, folder, screen, once=given.once))
     except (DidNotStart, MissingPart, SampleRefused, AlreadyRunning, ValueError) as error:
         print(Told(error=str(error)).line() if given.once else str(error))

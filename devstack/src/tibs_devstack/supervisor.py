@@ -140,10 +140,10 @@ class Supervised:
 
 
 class SupervisedPart(Supervised):
-    """A part, e.g. Kafka."""
+    """A part, e.g. Kafka. Of some there is one for each region: `name` tells them apart."""
 
-    def __init__(self, part: Part, *, on_change: Callable[[Supervised], None]) -> None:
-        super().__init__(part.name, on_change=on_change)
+    def __init__(self, part: Part, *, name: str, on_change: Callable[[Supervised], None]) -> None:
+        super().__init__(name, on_change=on_change)
         self.part = part
 
     @property

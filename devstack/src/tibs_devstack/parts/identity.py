@@ -1,4 +1,4 @@
-"""One OpenID provider a region, all in one process of their own, with the people of the desk already known to them."""
+"""A region's OpenID provider, in a process of its own, with the people of the desk already known to it."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,48 +12,41 @@ from tibs_devstack.process import LOOPBACK
 
 
 class Identity(Part):
-    """`people` and `ports` by region code. Keys are kept in `folder`, so that sign-ins survive a restart."""
+    """The key is kept in `folder`, so that sign-ins survive a restart."""
 
     name = "identity"
     origin = Origin.EMBEDDED
 
-    def __init__(
-        self, folder: Path, *, people: Mapping[str, Sequence[Person]], ports: Mapping[str, int], log: Path
-    ) -> None:
+    def __init__(self, folder: Path, *, people: Sequence[Person], port: int, log: Path) -> None:
         self._folder = folder
         self._people = people
-        self._ports = ports
+        self._port = port
         self._log = log
 
     def start(self) -> None:
         if self.child is not None and self.child.running:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
-        providers = [
-            {
-                "port": self._ports[region],
-                "title": people[0].name.partition(", ")[2],
-                "key": str(self._folder / f"{region}.jwk"),
-                "people": [person.claims() for person in people],
-            }
-            for region, people in self._people.items()
-        ]
-        configuration = self._folder / "providers.json"
-        configuration.write_text(json.dumps(providers, indent=1), encoding="utf-8")
+        provider = {
+            "port": self._port,
+            "title": self._people[0].name.partition(", ")[2],
+            "key": str(self._folder / "provider.jwk"),
+            "people": [person.claims() for person in self._people],
+        }
+        configuration = self._folder / "provider.json"
+        configuration.write_text(json.dumps(provider, indent=1), encoding="utf-8")
         self.child = start_python(
             name="the identity provider",
             module="tibs_devstack.parts.identity_server",
             arguments=[str(configuration)],
             log=self._log,
-            ports=list(self._ports.values()),
+            ports=[self._port],
         )
-
-    def issuer(self, region: str) -> str:
-        return f"http://{LOOPBACK}:{self._ports[region]}"
 
     @property
     def address(self) -> str:
-        return " ".join(self.issuer(region) for region in self._ports)
+        """The issuer."""
+        return f"http://{LOOPBACK}:{self._port}"
 
     @property
     def versions(self) -> Mapping[str, str]:

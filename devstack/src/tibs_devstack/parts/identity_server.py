@@ -1,13 +1,12 @@
-"""Runs OpenID providers for development: `python -m tibs_devstack.parts.identity_server providers.json`.
+"""Runs an OpenID provider for development: `python -m tibs_devstack.parts.identity_server provider.json`.
 
-The providers are oidc-provider-mock; here it gets a sign-in page that names people by name and role, brings its own
-style instead of fetching one, keeps its signing key over restarts, and loses its debugger.
+It is oidc-provider-mock; here it gets a sign-in page that names people by name and role, brings its own style instead
+of fetching one, keeps its signing key over restarts, and loses its debugger.
 """
 
 import json
 import os
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +44,7 @@ _TEMPLATES = {
 
 
 def provider(configuration: dict[str, Any]) -> Any:
-    """The WSGI application of one provider."""
+    """Its WSGI application."""
     # Not at the top: it reads this variable, without which it refuses plain http.
     os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"
     import flask
@@ -82,15 +81,9 @@ def provider(configuration: dict[str, Any]) -> Any:
 def main() -> None:
     import werkzeug.serving
 
-    providers = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    servers = [
-        werkzeug.serving.make_server("127.0.0.1", one["port"], provider(one), threaded=True) for one in providers
-    ]
-    threads = [threading.Thread(target=server.serve_forever, daemon=True) for server in servers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    configuration = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    application = provider(configuration)
+    werkzeug.serving.make_server("127.0.0.1", configuration["port"], application, threaded=True).serve_forever()
 
 
 if __name__ == "__main__":
