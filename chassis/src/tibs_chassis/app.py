@@ -30,6 +30,7 @@ from tibs_chassis.settings import NodeSettings
 from tibs_chassis.standings import Standings, StandingsError
 from tibs_chassis.telemetry import REQUESTS, configure_telemetry
 from tibs_chassis.trust import Trust
+from tibs_chassis.verify.command import verify
 from tibs_contracts.signatures import SignatureError
 
 Task = Callable[[], Coroutine[Any, Any, None]]
@@ -153,7 +154,7 @@ def trust_of(service: Service) -> Trust:
 
 
 def service_cli(name: str, build: Callable[[], Service], package: str) -> Callable[[], None]:
-    """The command of a service: run, migrate, dlq, replay, openapi."""
+    """The command of a service: run, migrate, dlq, replay, verify, openapi."""
     app = typer.Typer(no_args_is_help=True, add_completion=False, help=f"The {name} service of a TIBS node.")
     dlq = typer.Typer(no_args_is_help=True, help="Records that could not be applied.")
     app.add_typer(dlq, name="dlq")
@@ -205,6 +206,16 @@ def service_cli(name: str, build: Callable[[], Service], package: str) -> Callab
     ) -> None:
         """Read topics again from their beginning, while the service serves."""
         asyncio.run(_replay(built(), consumer, topic, rebuild))
+
+    @app.command("verify")
+    def verify_command(
+        peer: list[str] = typer.Option([], help="Another region and its Kafka to compare with, fi1c=host:9092."),
+        wait: float = typer.Option(10.0, help="Seconds to wait for what is still on its way."),
+        as_json: bool = typer.Option(False, "--json", help="For machines, with every difference."),
+        limit: int = typer.Option(50, help="How many differences to name."),
+    ) -> None:
+        """Is what was written what is held? Exit code 1 if not, 2 if it could not be found out."""
+        raise SystemExit(verify(built(), peers=peer, wait=wait, as_json=as_json, limit=limit))
 
     @dlq.command("list")
     def dlq_list(everything: bool = typer.Option(False, "--all", help="Settled ones too.")) -> None:

@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import psycopg
 from opentelemetry import trace
@@ -126,6 +126,14 @@ class _Owned(Exception):
     """The subject is held under another topic."""
 
 
+class Reading(NamedTuple):
+    """Which events a consumer takes: of some only the latest of a subject, of others every one."""
+
+    consumer: str
+    latest: frozenset[str]
+    every: frozenset[str]
+
+
 class Consumer:
     """The handlers of one feature for the topics it reads.
 
@@ -155,6 +163,12 @@ class Consumer:
                 raise ValueError(f"consumer {name} has two handlers for {each.event_class.type}")
         _require_one_channel(name, handlers)
         self._known = all_events()
+
+    @property
+    def reading(self) -> Reading:
+        """Which events it takes in."""
+        latest = {name for name, one in self._handlers.items() if one.latest_only}
+        return Reading(self.name, latest=frozenset(latest), every=frozenset(self._handlers.keys() - latest))
 
     async def take(self, record: Record, *, database: Database) -> str:
         """Brings one record to its end: applied, passed over, or among the dead letters.
