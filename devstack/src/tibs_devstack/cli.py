@@ -286,6 +286,38 @@ def replay(context: typer.Context, region: Region, service: Service, state_dir: 
     _service_command(region, service, ["replay", *context.args], state_dir)
 
 
+@app.command()
+def verify(
+    regions: Annotated[
+        list[str] | None, typer.Argument(help="Two regions, e.g. pl84 fi1c; those of the stack if it has just two.")
+    ] = None,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for what is still on its way.")] = 10.0,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines, with every difference.")] = False,
+    limit: Annotated[int, typer.Option(help="How many differences to name.")] = 50,
+    state_dir: StateDir = None,
+) -> None:
+    """Is what each region wrote what the other holds? Exit code 1 if not, 2 if it could not be found out."""
+    from aiokafka.errors import KafkaError
+
+    from tibs_chassis.verify.report import show
+    from tibs_devstack.verify import NotCompared, compare_regions, pair_of
+
+    folder, state = _running(state_dir)
+    screen = Screen(to_stderr=True)
+    try:
+        with screen:
+            pair = pair_of(state, regions or [])
+            report = asyncio.run(compare_regions(folder, state, pair, wait=wait, step=screen.progress))
+    except (NotCompared, KafkaError, OSError, ValueError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+    if as_json:
+        typer.echo(report.to_json())
+    else:
+        show(report, Screen().console, limit=limit)
+    raise typer.Exit(0 if report.equal else 1)
+
+
 def _tell(name: str, arguments: list[str]) -> NoReturn:
     """The main job is told by a module of its own, which is heavy and loaded only then."""
     try:
