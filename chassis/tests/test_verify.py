@@ -112,9 +112,9 @@ class Pair:
 
     async def mirror(self, *, without: Collection[UUID] = (), broken: Collection[UUID] = ()) -> None:
         """Copies the topic as it is now, but for what is to go wrong."""
-        async with reading(await look_at(self.kafka), self.topic) as origin:
-            records: list[Any] = []
-            origin.copy.add = lambda record, late=False: records.append(record)  # type: ignore[method-assign]
+        records: list[Any] = []
+        async with reading(await look_at(self.kafka), [self.topic]) as origin:
+            origin.copies[self.topic].add = lambda record, late=False: records.append(record)  # type: ignore
             await origin.read_on()
         for record in records:
             id = UUID(record.key.decode())

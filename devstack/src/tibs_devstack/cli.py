@@ -297,10 +297,11 @@ def verify(
     state_dir: StateDir = None,
 ) -> None:
     """Is what each region wrote what the other holds? Exit code 1 if not, 2 if it could not be found out."""
+    import psycopg
     from aiokafka.errors import KafkaError
 
     from tibs_chassis.verify.report import show
-    from tibs_devstack.verify import NotCompared, compare_regions, pair_of
+    from tibs_devstack.verify import compare_regions, pair_of
 
     folder, state = _running(state_dir)
     screen = Screen(to_stderr=True)
@@ -308,7 +309,10 @@ def verify(
         with screen:
             pair = pair_of(state, regions or [])
             report = asyncio.run(compare_regions(folder, state, pair, wait=wait, step=screen.progress))
-    except (NotCompared, KafkaError, OSError, ValueError) as error:
+    except (KafkaError, psycopg.Error, OSError) as error:
+        typer.echo(f"Not all could be compared: {type(error).__name__}: {error}", err=True)
+        raise typer.Exit(2) from None
+    except ValueError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
     if as_json:

@@ -5,7 +5,7 @@ import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from tibs_chassis.verify.reading import Cluster, Progress, TopicReader, look_at, reading, silent
+from tibs_chassis.verify.reading import Cluster, Progress, look_at, reading, silent
 from tibs_chassis.verify.report import Line, Report
 from tibs_chassis.verify.rules import Comparison, compare
 from tibs_contracts.topics import Channel, topic_name
@@ -48,35 +48,49 @@ async def between(
         )
     until = time.monotonic() + wait
     reports = await asyncio.gather(
-        *(
-            _topic(name, origin, mirror, until=until, progress=progress)
-            for origin, mirror in ((one, other), (other, one))
-            for name in mirrored(origin.region, mirror.region)
-        )
+        _direction(one, other, until=until, progress=progress), _direction(other, one, until=until, progress=progress)
     )
-    return sum(reports, start=Report())
+    return reports[0] + reports[1]
 
 
-async def _topic(name: str, origin: Place, mirror: Place, *, until: float, progress: Progress) -> Report:
+async def _direction(origin: Place, mirror: Place, *, until: float, progress: Progress) -> Report:
+    """The origin first, then the mirror, then what came to the origin meanwhile.
+
+    So all that the mirror can hold is known when it is judged, and nothing is missed that came after it was read.
+    """
+    names = mirrored(origin.region, mirror.region)
     async with AsyncExitStack() as stack:
-
-        def told(what: str, done: int, total: int, *, at: str) -> None:
-            progress(f"{what} in {at}", done, total)
-
         theirs, ours = [
-            await stack.enter_async_context(
-                reading(place.kafka, name, progress=lambda *figures, at=place.region: told(*figures, at=at))
-            )
+            await stack.enter_async_context(reading(place.kafka, names, progress=_at(place.region, progress)))
             for place in (origin, mirror)
         ]
-        result = await _settled(theirs, ours, origin=origin.region, mirror=mirror.region, until=until)
+
+        def compared(name: str) -> Comparison:
+            return compare(theirs.copies[name], ours.copies[name], there=origin.region, here=mirror.region)
+
+        await theirs.read_on()
+        await ours.read_on()
+        while any(compared(name).waits for name in names) and time.monotonic() < until:
+            await asyncio.sleep(PAUSE_SECONDS)
+            await ours.read_on()
+        await theirs.read_on(late=True)
+        return sum((_told(name, compared(name), origin, mirror) for name in names), start=Report())
+
+
+def _at(region: str, progress: Progress) -> Progress:
+    return lambda what, done, total: progress(f"{what} in {region}", done, total)
+
+
+def _told(name: str, result: Comparison, origin: Place, mirror: Place) -> Report:
     report = Report(
         lines=[Line(part="mirror", where=f"{origin.region} → {mirror.region}", topic=name, figures=result.figures)]
     )
     report.found(result.differences)
-    for region, cluster in ((origin.region, origin.kafka), (mirror.region, mirror.kafka)):
-        if name not in cluster.partitions:
-            report.notes.append(f"The Kafka of {region} has no topic {name}.")
+    report.notes += [
+        f"The Kafka of {place.region} has no topic {name}."
+        for place in (origin, mirror)
+        if name not in place.kafka.partitions
+    ]
     for count, held, deleted in (
         (result.aged_there, mirror.region, origin.region),
         (result.aged_here, origin.region, mirror.region),
@@ -87,17 +101,3 @@ async def _topic(name: str, origin: Place, mirror: Place, *, until: float, progr
                 "they cannot be compared and are no differences."
             )
     return report
-
-
-async def _settled(theirs: TopicReader, ours: TopicReader, *, origin: str, mirror: str, until: float) -> Comparison:
-    """The origin first, then the mirror, then what came to the origin meanwhile.
-
-    So all that the mirror can hold is known when it is judged, and nothing is missed that came after it was read.
-    """
-    await theirs.read_on()
-    await ours.read_on()
-    while compare(theirs.copy, ours.copy, there=origin, here=mirror).waits and time.monotonic() < until:
-        await asyncio.sleep(PAUSE_SECONDS)
-        await ours.read_on()
-    await theirs.read_on(late=True)
-    return compare(theirs.copy, ours.copy, there=origin, here=mirror)

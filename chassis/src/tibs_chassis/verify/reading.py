@@ -41,49 +41,50 @@ async def look_at(address: str) -> Cluster:
     return Cluster(address, about["cluster_id"], partitions)
 
 
-class TopicReader:
-    """One topic of one Kafka, and what was read of it: `copy`."""
+class Reader:
+    """Some topics of one Kafka, and what was read of them: `copies`, by topic."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, copy: Copy, partitions: Iterable[int], progress: Progress) -> None:
-        self.copy = copy
+    def __init__(self, consumer: AIOKafkaConsumer, cluster: Cluster, topics: Iterable[str], progress: Progress) -> None:
+        self.copies = {name: Copy(name) for name in topics}
         self._consumer = consumer
-        self._partitions = [TopicPartition(copy.topic, number) for number in partitions]
+        self._partitions = [
+            TopicPartition(name, number) for name in self.copies for number in cluster.partitions.get(name, [])
+        ]
         self._progress = progress
-        self._seen: set[int] = set()
+        self._seen: set[TopicPartition] = set()
         self._begun = False
 
-    async def read_on(self, *, late: bool = False) -> Copy:
+    async def read_on(self, *, late: bool = False) -> None:
         """Up to the present end. `late` marks what comes as newer than what the other side was asked for."""
         if not self._partitions:
-            return self.copy
+            return
         if not self._begun:
             self._begun = True
             self._consumer.assign(self._partitions)
         ends = await self._consumer.end_offsets(self._partitions)
         starts = await self._consumer.beginning_offsets(self._partitions)
         total = sum(ends[one] - starts[one] for one in self._partitions)
-        left = {one for one in self._partitions if await self._consumer.position(one) < ends[one]}
-        while left:
+        # By position, not by record: compaction leaves gaps, and the last offset may be one of them.
+        left = {one for one in self._partitions if starts[one] < ends[one]}
+        while left := {one for one in left if await self._consumer.position(one) < ends[one]}:
             for part, records in (await self._consumer.getmany(*left, timeout_ms=500)).items():
-                if part.partition not in self._seen and starts[part] > 0 and self.copy.retention is not None:
-                    self.copy.forgotten[part.partition] = records[0].timestamp
-                self._seen.add(part.partition)
+                copy = self.copies[part.topic]
+                if part not in self._seen and starts[part] > 0 and copy.retention is not None:
+                    copy.forgotten[part.partition] = records[0].timestamp
+                self._seen.add(part)
                 for record in records:
-                    self.copy.add(record, late=late)
-            self._progress(self.copy.topic, self.copy.records, total)
-            # By position, not by record: compaction leaves gaps, and the last offset may be one of them.
-            left = {one for one in left if await self._consumer.position(one) < ends[one]}
-        if self.copy.retention is not None:
-            for part in self._partitions:
-                if starts[part] > 0 and part.partition not in self._seen:
-                    # Nothing is left, so the time of what was deleted is only known by the rule for deleting.
-                    self.copy.forgotten[part.partition] = int(time.time() * 1000) - self.copy.retention
-        return self.copy
+                    copy.add(record, late=late)
+                self._progress(part.topic, sum(one.records for one in self.copies.values()), total)
+        for part in self._partitions:
+            retention = self.copies[part.topic].retention
+            if retention is not None and starts[part] > 0 and part not in self._seen:
+                # Nothing is left, so the time of what was deleted is only known by the rule for deleting.
+                self.copies[part.topic].forgotten[part.partition] = int(time.time() * 1000) - retention
 
 
 @asynccontextmanager
-async def reading(cluster: Cluster, topic: str, *, progress: Progress = silent) -> AsyncIterator[TopicReader]:
-    """A reader of a topic; of one that the Kafka does not have, it finds nothing."""
+async def reading(cluster: Cluster, topics: Iterable[str], *, progress: Progress = silent) -> AsyncIterator[Reader]:
+    """A reader of topics; of one that the Kafka does not have, it finds nothing."""
     # Without a group: nobody's place in the topic is moved. `earliest` makes it begin at the beginning.
     consumer = AIOKafkaConsumer(
         bootstrap_servers=cluster.address,
@@ -95,6 +96,6 @@ async def reading(cluster: Cluster, topic: str, *, progress: Progress = silent) 
     )
     await consumer.start()
     try:
-        yield TopicReader(consumer, Copy(topic), cluster.partitions.get(topic, []), progress)
+        yield Reader(consumer, cluster, topics, progress)
     finally:
         await consumer.stop()

@@ -18,7 +18,7 @@ from tibs_chassis.relay import RETENTION_DAYS
 from tibs_chassis.verify import rules
 from tibs_chassis.verify.copies import Copy, Subject, digest_of
 from tibs_chassis.verify.mirrors import PAUSE_SECONDS
-from tibs_chassis.verify.reading import Progress, TopicReader, look_at, reading, silent
+from tibs_chassis.verify.reading import Progress, look_at, reading, silent
 from tibs_chassis.verify.report import Line, Report
 from tibs_contracts.topics import Channel, Topic
 
@@ -56,12 +56,9 @@ async def own(
     where = f"{node.region} {node.service}"
     async with AsyncExitStack() as stack:
         connection = await stack.enter_async_context(database.direct())
-        readers: dict[str, TopicReader] = {}
-        for name in sorted({*written, *read}):
-            reader = await stack.enter_async_context(reading(cluster, name, progress=progress))
-            await reader.read_on()
-            readers[name] = reader
-        copies = {name: reader.copy for name, reader in readers.items()}
+        reader = await stack.enter_async_context(reading(cluster, sorted({*written, *read}), progress=progress))
+        await reader.read_on()
+        copies = reader.copies
         suspects = rules.Suspects()
         async for row in _confirmed(connection, node.source):
             suspects.add(row, copies)
@@ -70,8 +67,7 @@ async def own(
         for consumer in consumers:
             versions[consumer.name] = await _readers(report, connection, consumer, copies, where=where, until=until)
         # What was confirmed or applied while we read came to the topics before: now they show it.
-        for reader in readers.values():
-            await reader.read_on(late=True)
+        await reader.read_on(late=True)
         await _outbox(report, connection, node, suspects, {name: copies[name] for name in written}, where=where)
         for consumer in consumers:
             for name, copy in copies.items():
