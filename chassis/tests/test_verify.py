@@ -201,7 +201,7 @@ async def test_two_equal_regions_show_no_difference(pair: Pair) -> None:
         "repeated": 10,
     }
     assert figures(taken_in, "reader", pair.topic) == {"due": 5, "applied": 5, "not applied": 0}
-    assert json.loads((written + mirrored).to_json())["equal"] is True
+    assert json.loads((written + mirrored).model_dump_json())["equal"] is True
 
 
 async def test_what_went_wrong_between_two_regions_is_named(pair: Pair) -> None:

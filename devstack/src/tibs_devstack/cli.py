@@ -303,7 +303,10 @@ def verify(
     from tibs_chassis.verify.report import show
     from tibs_devstack.verify import compare_regions, pair_of
 
-    folder, state = _running(state_dir)
+    try:
+        folder, state = _running(state_dir)
+    except typer.Exit:
+        raise typer.Exit(2) from None
     screen = Screen(to_stderr=True)
     try:
         with screen:
@@ -316,7 +319,7 @@ def verify(
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
     if as_json:
-        typer.echo(report.to_json())
+        typer.echo(report.model_dump_json(indent=1))
     else:
         show(report, Screen().console, limit=limit)
     raise typer.Exit(0 if report.equal else 1)

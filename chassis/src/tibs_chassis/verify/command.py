@@ -46,7 +46,7 @@ def verify(service: Compared, *, peers: Sequence[str], wait: float, as_json: boo
     except (KafkaError, psycopg.Error, OSError) as error:
         return _failed(f"Nothing was compared: {type(error).__name__}: {error}")
     if as_json:
-        typer.echo(report.to_json())
+        typer.echo(report.model_dump_json(indent=1))
     else:
         show(report, Console(highlight=False, soft_wrap=True), limit=limit)
     return 0 if report.equal else 1

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, computed_field
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -60,6 +60,7 @@ class Report(BaseModel):
     differences: list[Finding] = []
     notes: list[str] = []
 
+    @computed_field  # type: ignore[prop-decorator]  # mypy allows nothing above a property
     @property
     def equal(self) -> bool:
         return not self.differences
@@ -73,9 +74,6 @@ class Report(BaseModel):
             differences=self.differences + other.differences,
             notes=self.notes + [note for note in other.notes if note not in self.notes],
         )
-
-    def to_json(self) -> str:
-        return Report.model_dump_json(self, indent=1)[:-2] + f',\n "equal": {"true" if self.equal else "false"}\n}}'
 
 
 def show(report: Report, console: Console, *, limit: int) -> None:
