@@ -36,6 +36,10 @@ async def test_after_the_main_job_two_regions_are_equal_until_one_forgets(
     due = {(line["where"], line["topic"]): line["figures"] for line in report["lines"] if line["part"] == "reader"}
     assert due["fi1c registry, directory", "tibs.pl84.registry.v1"]["applied"] > 0
     assert due["fi1c cases, introductions", "tibs.pl84.to.fi1c.cases.v1"]["applied"] > 0
+    mirrored = {(line["where"], line["topic"]): line["figures"] for line in report["lines"] if line["part"] == "mirror"}
+    there = mirrored["pl84 → fi1c", "tibs.pl84.registry.v1"]
+    assert there["same"] == there["aggregates"] > 0
+    assert mirrored["fi1c → pl84", "tibs.fi1c.to.pl84.cases.v1"]["events"] > 0
     written = {line["topic"] for line in report["lines"] if line["part"] == "outbox"}
     assert {"tibs.pl84.registry.v1", "tibs-local.pl84.cases.v1", "tibs.fi1c.to.pl84.cases.v1"} <= written
 

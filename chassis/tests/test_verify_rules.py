@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tibs_chassis.inbox import Reading
 from tibs_chassis.verify.copies import Copy, digest_of
 from tibs_chassis.verify.rules import (
     AppliedButGone,
@@ -22,6 +21,7 @@ from tibs_chassis.verify.rules import (
     NotApplied,
     NotAsWritten,
     Older,
+    Reading,
     Stranger,
     Suspects,
     applied_but_gone,

@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 import psycopg
 from opentelemetry import trace
@@ -126,14 +126,6 @@ class _Owned(Exception):
     """The subject is held under another topic."""
 
 
-class Reading(NamedTuple):
-    """Which events a consumer takes: of some only the latest of a subject, of others every one."""
-
-    consumer: str
-    latest: frozenset[str]
-    every: frozenset[str]
-
-
 class Consumer:
     """The handlers of one feature for the topics it reads.
 
@@ -165,10 +157,9 @@ class Consumer:
         self._known = all_events()
 
     @property
-    def reading(self) -> Reading:
-        """Which events it takes in."""
-        latest = {name for name, one in self._handlers.items() if one.latest_only}
-        return Reading(self.name, latest=frozenset(latest), every=frozenset(self._handlers.keys() - latest))
+    def handled(self) -> dict[str, bool]:
+        """The types of events that it takes in; true where only the latest of a subject counts."""
+        return {name: one.latest_only for name, one in self._handlers.items()}
 
     async def take(self, record: Record, *, database: Database) -> str:
         """Brings one record to its end: applied, passed over, or among the dead letters.

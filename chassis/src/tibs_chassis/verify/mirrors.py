@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tibs_chassis.verify.reading import Cluster, Progress, look_at, reading, silent
 from tibs_chassis.verify.report import Line, Report
 from tibs_chassis.verify.rules import Comparison, compare
-from tibs_contracts.topics import Channel, topic_name
+from tibs_contracts.topics import pulled
 
 PAUSE_SECONDS = 0.5
 
@@ -19,15 +19,6 @@ class Place:
 
     region: str
     kafka: Cluster
-
-
-def mirrored(origin: str, mirror: str) -> list[str]:
-    """The topics of one region that another one holds a copy of."""
-    return [
-        topic_name(channel, origin, to=mirror if channel.bilateral else None)
-        for channel in Channel
-        if channel.public or channel.bilateral
-    ]
 
 
 async def between(
@@ -58,7 +49,7 @@ async def _direction(origin: Place, mirror: Place, *, until: float, progress: Pr
 
     So all that the mirror can hold is known when it is judged, and nothing is missed that came after it was read.
     """
-    names = mirrored(origin.region, mirror.region)
+    names = [one.name for one in pulled(mirror.region, origin.region)]
     async with AsyncExitStack() as stack:
         theirs, ours = [
             await stack.enter_async_context(reading(place.kafka, names, progress=_at(place.region, progress)))

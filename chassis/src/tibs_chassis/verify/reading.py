@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from tibs_chassis.verify.copies import Copy
+from tibs_contracts.topics import LARGEST_PULLED
 
 Progress = Callable[[str, int, int], None]
 """Takes what is read, how many records were, and about how many there are."""
@@ -92,7 +93,7 @@ async def reading(cluster: Cluster, topics: Iterable[str], *, progress: Progress
         auto_offset_reset="earliest",
         # At the end of a topic nothing is waited for: there is nothing to come that would be wanted.
         fetch_max_wait_ms=50,
-        max_partition_fetch_bytes=4 * 1024 * 1024,
+        max_partition_fetch_bytes=LARGEST_PULLED,
     )
     await consumer.start()
     try:

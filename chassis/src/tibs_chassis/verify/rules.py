@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from tibs_chassis.inbox import Reading
 from tibs_chassis.verify.copies import Copy, Subject, Told
 
 
@@ -370,6 +369,20 @@ def unknown(known: Collection[bytes], copy: Copy, *, source: str, since: int) ->
 
 
 # -- a topic and its readers -------------------------------------------------------------------------------------------
+
+
+class Reading(NamedTuple):
+    """Which events a consumer takes: of some only the latest of a subject, of others every one."""
+
+    consumer: str
+    latest: frozenset[str]
+    every: frozenset[str]
+
+    @classmethod
+    def of(cls, consumer: str, handled: Mapping[str, bool]) -> "Reading":
+        """`handled` tells of each type of event whether only the latest of a subject counts."""
+        latest = frozenset(name for name, only in handled.items() if only)
+        return cls(consumer, latest=latest, every=frozenset(handled.keys() - latest))
 
 
 class Due(NamedTuple):

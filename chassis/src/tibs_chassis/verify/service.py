@@ -72,7 +72,12 @@ async def own(
         for consumer in consumers:
             for name, copy in copies.items():
                 if consumer.topics.matches(name):
-                    gone = rules.applied_but_gone(consumer.reading, copy, where=where, versions=versions[consumer.name])
+                    gone = rules.applied_but_gone(
+                        rules.Reading.of(consumer.name, consumer.handled),
+                        copy,
+                        where=where,
+                        versions=versions[consumer.name],
+                    )
                     report.found(gone)
     return report
 
@@ -158,7 +163,9 @@ async def _readers(
 ) -> Mapping[tuple[str, str, str], int]:
     """Reports what a consumer has not taken in, and returns the versions that it holds."""
     topics = [name for name in copies if consumer.topics.matches(name)]
-    wanted = [one for name in topics for one in rules.due(consumer.reading, copies[name])]
+    wanted = [
+        one for name in topics for one in rules.due(rules.Reading.of(consumer.name, consumer.handled), copies[name])
+    ]
     while True:
         versions = {
             (topic, aggregate, subject): sequence
