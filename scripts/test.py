@@ -22,7 +22,7 @@ STAGES: dict[str, list[list[str]]] = {
     "lint": [
         [str(BIN / "ruff"), "check", "--quiet", "."],
         [str(BIN / "ruff"), "format", "--check", "--quiet", "."],
-        [str(BIN / "mypy"), *(part for name in PACKAGES for part in ("-p", f"tibs_{name}"))],
+        [str(BIN / "mypy"), *(part for name in PACKAGES for part in ("-p", f"tibs_{name}")), "-p", "conformance"],
         [str(BIN / "lint-imports")],
     ],
     "unit": [_pytest("not integration and not system")],

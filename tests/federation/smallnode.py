@@ -218,7 +218,7 @@ class SmallNode:
         self.region, self.peer, self.defect = region, peer, defect
         self._keys, self._network = keys, network
         self._pen, self._others = Pen(region, keys.signer), Pen(peer, other.signer)
-        self._stranger = OKPKey.generate_key("X25519", parameters={"kid": keys.contacts.kid})
+        self._stranger = OKPKey.generate_key("X25519", parameters={"kid": f"contacts-{region}"})
         self._producer = AIOKafkaProducer(bootstrap_servers=kafka, enable_idempotence=True, max_request_size=4 * MIB)
         self._consumer = AIOKafkaConsumer(
             *(topic_name(channel, peer, to=region) for channel in (Channel.CASES, Channel.CONTACTS)),
@@ -296,10 +296,10 @@ class SmallNode:
         match envelope.type:
             case IntroductionRequested.type:
                 await self._requested(introduction, half, envelope)
-            case IntroductionWithdrawn.type if half is None:
-                self._early.add(introduction)
-            case IntroductionWithdrawn.type:
+            case IntroductionWithdrawn.type if half is not None:
                 half.facts.add("withdrawn")
+            case IntroductionWithdrawn.type:
+                self._early.add(introduction)
             case IntroductionConsented.type if half is not None:
                 half.facts.add("consented")
                 await self._disclose(introduction, half)
@@ -329,7 +329,7 @@ class SmallNode:
                     introduction,
                     IntroductionAcknowledged(introduction_id=introduction, acknowledged_at=datetime.now(UTC)),
                 )
-        if self.defect == "speaks for the other half":
+        if self.defect == "speaks for the other half" and len(self._halves) == 1:
             await self._tell(introduction, IntroductionConsented(introduction_id=introduction, consent=_yes()))
         if self.defect == "speaks of what nobody asked for" and len(self._halves) == 1:
             stranger = new_id()

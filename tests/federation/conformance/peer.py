@@ -84,10 +84,6 @@ class Peer:
             IntroductionWithdrawn(introduction_id=introduction, note="A trial is over.", withdrawn_at=_now()),
         )
 
-    def withdrawn_request(self, introduction: UUID) -> tuple[Letter, Letter]:
-        """The request and, after it, its withdrawal."""
-        return self.request(introduction), self.withdrawal(introduction)
-
     def consent(self, introduction: UUID) -> Letter:
         yes = Consent(given_at=_now(), method=ConsentMethod.MEETING, text_version="trial-1")
         return self._letter(introduction, IntroductionConsented(introduction_id=introduction, consent=yes))

@@ -115,9 +115,10 @@ def _is_topic(name: str) -> bool:
 
 def open_profile(records: Sequence[Record], *, region: str, today: date) -> Profile | None:
     """One of those that the node has published and anybody may ask for: the one with the lowest id."""
+    registry = topic_name(Channel.REGISTRY, region)
     latest: dict[str, Record] = {}
     for record, envelope in readable(records):
-        if record.about == Topic(Channel.REGISTRY, region) and envelope.aggregate == "profile":
+        if record.topic == registry and envelope.aggregate == "profile":
             latest[envelope.subject] = record
     for _, record in sorted(latest.items()):
         if record.envelope is None or record.envelope.type != ProfilePublished.type:

@@ -44,10 +44,10 @@ class Trials:
             if first is None:
                 self.unseen |= dict.fromkeys(rules.TRIED, SILENT)
                 return
-            await self._believes()
-            await self._goes_on()
-            await self._repeats(first)
-            await self._introduces()
+            if await self._believes() and await self._goes_on() and await self._repeats(first):
+                await self._introduces()
+            else:
+                self.unseen |= dict.fromkeys(rules.TRIED, "the node had stopped answering")
         finally:
             await self.wire.send([self.peer.withdrawal(one) for one in self._open])
 
@@ -72,7 +72,7 @@ class Trials:
         )
         return introduction, request
 
-    async def _believes(self) -> None:
+    async def _believes(self) -> bool:
         peer = self.peer
         forged: dict[Rule, UUID] = {
             rule: peer.introduction()
@@ -87,26 +87,27 @@ class Trials:
         ]
         await self.wire.send(letters)
         if not await self._flows("forged requests"):
-            return
+            return False
         await self.wire.listen(self.patience.silence)
         for rule, introduction in forged.items():
             heard = self._heard(introduction)
             self._judge(rule, f"it was answered: {heard[0].record.place} tells '{heard[0].fact}'" if heard else None)
+        return True
 
-    async def _goes_on(self) -> None:
+    async def _goes_on(self) -> bool:
         broken = dict(self.peer.broken())
         refused = await self.wire.send(list(broken.values()))
         left = [what for what, letter in broken.items() if letter not in refused]
-        await self._flows(", ".join(left))
+        return await self._flows(", ".join(left))
 
-    async def _repeats(self, first: tuple[UUID, Letter]) -> None:
+    async def _repeats(self, first: tuple[UUID, Letter]) -> bool:
         introduction, request = first
         (early, early_request), (again, again_request) = self._ask(), self._ask()
         early_withdrawal = self.peer.withdrawal(early)
         again_withdrawal = self.peer.withdrawal(again)
         await self.wire.send([request, early_withdrawal, early_request, again_request, again_withdrawal, again_request])
         if not await self._flows("repeated requests"):
-            return
+            return False
         await self.wire.listen(self.patience.silence)
         answers = [one for one in self._heard(introduction) if one.fact == "received"]
         self._judge(
@@ -118,6 +119,7 @@ class Trials:
             self._judge(
                 rule, None if facts == ["received"] else f"the node told {said}, not 'received' once and no more"
             )
+        return True
 
     async def _introduces(self) -> None:
         late = (rules.DISCLOSURE, rules.COMPLETION)

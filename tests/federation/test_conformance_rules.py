@@ -1,17 +1,37 @@
 """The rules of the conformance suite, on records that no Kafka has seen."""
 
+import json
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import yaml
+from conformance.__main__ import main
 from conformance.network import Network, NotReady, PeerKeys
+from conformance.protocol import wrongly_sealed
 from conformance.records import Record
 from conformance.report import Report, Verdict, finding
 from conformance.rules import ANSWER, RULES, TRIED, WRITTEN, table
 from conformance.suite import judge
+from joserfc import jwe
 from smallnode import Keys, Pen, Sheet, good, numbered, wrong
+
+from tibs_contracts.codes import ActorKind, ConsentMethod, DeclineReason
+from tibs_contracts.events import (
+    AnonymousClient,
+    Consent,
+    ContactsDisclosed,
+    Event,
+    IntroductionAccepted,
+    IntroductionConsented,
+    IntroductionDeclined,
+    IntroductionRequested,
+    Need,
+)
+from tibs_contracts.ids import new_id
 
 DOCS = Path(__file__).parents[2] / "docs" / "integrate"
 NODE, PEER = "fi1c", "lv008"
@@ -41,6 +61,12 @@ WRITTEN_WRONG = {
     "forgotten without being withdrawn": ("tombstone", "its subject was published before, not withdrawn"),
 }
 """What a node can write wrongly; the rule that it breaks, and what is said of it."""
+
+
+def b64(*pairs: str) -> str:
+    """The header of a JWE with these names and values."""
+    header = dict(zip(pairs[::2], pairs[1::2], strict=True))
+    return urlsafe_b64encode(json.dumps(header).encode()).decode().rstrip("=")
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +118,96 @@ def test_what_is_written_wrongly_breaks_one_rule_which_says_so(
     assert not report.passed
 
 
+def between(keys: dict[str, Keys], facts: Sequence[tuple[str, str]]) -> list[Sheet]:
+    """The peer asks the node for an introduction; then, one after another, who tells what."""
+    pens = {region: Pen(region, held.signer) for region, held in keys.items()}
+    introduction, correlation, now = new_id(), new_id(), datetime.now(UTC)
+    yes = Consent(given_at=now, method=ConsentMethod.PHONE, text_version="1")
+    events: dict[str, Event] = {
+        "requested": IntroductionRequested(
+            introduction_id=introduction,
+            case_id=new_id(),
+            profile_id=new_id(),
+            profile_reference="BOFI1",
+            need=Need(title="T", summary="S", language="en", client=AnonymousClient(country="LV", kind=ActorKind.SME)),
+            message="M",
+            desk="D",
+            requested_at=now,
+        ),
+        "accepted": IntroductionAccepted(introduction_id=introduction, consent=yes, accepted_at=now),
+        "consented": IntroductionConsented(introduction_id=introduction, consent=yes),
+        "declined": IntroductionDeclined(introduction_id=introduction, reason=DeclineReason.CAPACITY, declined_at=now),
+        "disclosed": ContactsDisclosed(
+            introduction_id=introduction, sealed=sealed(keys[PEER]), purpose="introduction", disclosed_at=now
+        ),
+    }
+    return [
+        pens[region].sheet(
+            events[fact],
+            subject=introduction,
+            sequence=number,
+            to=NODE if region == PEER else PEER,
+            correlation=correlation,
+        )
+        for number, (region, fact) in enumerate([(PEER, "requested"), *facts], start=1)
+    ]
+
+
+def sealed(keys: Keys) -> str:
+    header = {"alg": "ECDH-ES+A256KW", "enc": "A256GCM", "kid": keys.contacts.kid}
+    return jwe.encrypt_compact(header, b"{}", keys.contacts, algorithms=["ECDH-ES+A256KW", "A256GCM"])
+
+
+HERE_YES, THERE_YES, DISCLOSED = (NODE, "accepted"), (PEER, "consented"), (NODE, "disclosed")
+
+
+@pytest.mark.parametrize(
+    ("facts", "sentence"),
+    [
+        ([THERE_YES, DISCLOSED], "and fi1c had not told 'accepted' before"),
+        ([THERE_YES, DISCLOSED, HERE_YES], "and fi1c had not told 'accepted' before"),
+        ([HERE_YES, DISCLOSED], "and lv008 never told 'consented'"),
+        ([HERE_YES, THERE_YES, (NODE, "declined"), DISCLOSED], "after fi1c told 'declined'"),
+    ],
+)
+def test_a_contact_that_leaves_without_both_consents_is_seen(
+    keys: dict[str, Keys], network: Network, facts: list[tuple[str, str]], sentence: str
+) -> None:
+    report = judged(between(keys, facts), network)
+    assert list(report.failed) == ["consents"]
+    assert sentence in report.failed["consents"]
+
+
+def test_a_contact_that_leaves_after_both_consents_is_right(keys: dict[str, Keys], network: Network) -> None:
+    report = judged(between(keys, [HERE_YES, THERE_YES, DISCLOSED]), network)
+    assert report.failed == {}
+    assert report.by_id["consents"].verdict is report.by_id["sealed"].verdict is Verdict.PASSED
+
+
+@pytest.mark.parametrize(
+    ("held", "sentence"),
+    [
+        ("Jan Kowalski", "it is no compact JWE"),
+        ("e30.a.b.c.d", "without alg, enc and kid"),
+        (f"{b64('alg', 'dir', 'enc', 'A256GCM', 'kid', 'x')}.a.b.c.d", "sealed by 'dir' and 'A256GCM'"),
+        (
+            f"{b64('alg', 'ECDH-ES+A256KW', 'enc', 'A256GCM', 'kid', 'x')}.a.b.c.d",
+            "sealed for key 'x', none of the receiving region's (contacts-lv008)",
+        ),
+    ],
+)
+def test_a_contact_that_is_not_sealed_for_its_receiver_is_seen(network: Network, held: str, sentence: str) -> None:
+    wrong_how = wrongly_sealed(held, keys=network.contacts[PEER], opener=None)
+    assert wrong_how is not None
+    assert sentence in wrong_how
+    assert "Kowalski" not in wrong_how
+
+
+def test_the_opened_contact_must_be_one(keys: dict[str, Keys], network: Network) -> None:
+    opened = wrongly_sealed(sealed(keys[PEER]), keys=network.contacts[PEER], opener=keys[PEER].contacts)
+    assert opened == "the opened contact does not fit at /organisation"
+
+
 def test_a_sentence_never_shows_whose_address_it_found(keys: dict[str, Keys], network: Network) -> None:
     pen = Pen(NODE, keys[NODE].signer)
     report = judged(wrong("a mail address", pen, other=pen), network)
@@ -118,6 +234,16 @@ def test_the_suite_needs_a_region_of_the_network_and_its_keys(
         PeerKeys.load(tmp_path, region=PEER, network=network)
     with pytest.raises(NotReady, match="cannot be read"):
         Network.load(tmp_path / "none.yaml")
+
+
+def test_the_command_says_what_is_missing_and_lists_the_rules(
+    regions_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--kafka", "127.0.0.1:1", "--region", NODE, "--peer", PEER, "--regions-file", str(regions_file)]
+    assert main([*given, "--peer-keys", str(tmp_path)]) == 2
+    assert "should hold signing.jwk and contacts.jwk" in capsys.readouterr().err
+    assert main(["--rules"]) == 0
+    assert table(TRIED) in capsys.readouterr().out
 
 
 def test_every_rule_has_an_id_of_its_own() -> None:
