@@ -110,7 +110,7 @@ async def test_a_sound_node_of_another_make_passes_every_rule(two: Two) -> None:
 
     assert report.failed == {}
     assert {one.rule.id for one in report.findings if one.verdict is Verdict.PASSED} == {rule.id for rule in RULES}
-    assert report.passed
+    assert report.conforms
 
 
 @pytest.mark.parametrize("defect", WRONG)
@@ -130,7 +130,7 @@ async def test_what_needs_a_person_is_not_observed_without_one(two: Two) -> None
     async with two.implementation():
         report = await two.suite(None).run()
 
-    assert report.passed
+    assert report.conforms
     unseen = {one.rule.id: one.sentence for one in report.findings if one.verdict is Verdict.NOT_OBSERVED}
     assert set(unseen) == {"consents", "sealed", "disclosure", "completion"}
     assert unseen["disclosure"] == "nobody at the node was asked to accept an introduction"
@@ -140,7 +140,7 @@ async def test_a_look_at_what_was_written_sends_nothing(two: Two) -> None:
     async with two.implementation() as node:
         report = await two.suite(node, only_written=True).run()
 
-    assert report.passed
+    assert report.conforms
     assert report.by_id["answer"].verdict is Verdict.NOT_OBSERVED
     assert report.by_id["stranger"].verdict is Verdict.NOT_OBSERVED
 

@@ -4,6 +4,7 @@ import json
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -92,14 +93,14 @@ def judged(sheets: Sequence[Sheet], network: Network) -> Report:
         Record(sheet.topic, partition, offset, sheet.key, sheet.value, sheet.headers)
         for sheet, partition, offset in numbered(sheets)
     ]
-    return judge(records, region=NODE, peer=PEER, network=network)
+    return judge(records, region=NODE, peer=PEER, network=network, tried=False)
 
 
 def test_what_a_sound_node_has_written_breaks_no_rule(keys: dict[str, Keys], network: Network) -> None:
     report = judged(good(Pen(NODE, keys[NODE].signer)), network)
 
     assert report.failed == {}
-    assert report.passed
+    assert report.conforms
     seen = {one.rule.id for one in report.findings if one.verdict is Verdict.PASSED}
     assert seen == {rule for rule, _ in WRITTEN_WRONG.values()}
 
@@ -115,7 +116,7 @@ def test_what_is_written_wrongly_breaks_one_rule_which_says_so(
 
     assert list(report.failed) == [rule]
     assert sentence in report.failed[rule]
-    assert not report.passed
+    assert report.conforms is False
 
 
 def between(keys: dict[str, Keys], facts: Sequence[tuple[str, str]]) -> list[Sheet]:
@@ -214,10 +215,15 @@ def test_a_sentence_never_shows_whose_address_it_found(keys: dict[str, Keys], ne
     assert "kowalski" not in report.table() + report.json()
 
 
-def test_a_node_that_wrote_nothing_conforms_to_nothing(network: Network) -> None:
-    report = judged([], network)
-    assert {one.verdict for one in report.findings} == {Verdict.NOT_OBSERVED}
-    assert not report.passed
+def test_too_little_was_seen_of_a_node_that_wrote_nothing_or_answered_nothing(
+    keys: dict[str, Keys], network: Network
+) -> None:
+    silent = judged([], network)
+    assert {one.verdict for one in silent.findings} == {Verdict.NOT_OBSERVED}
+    assert silent.conforms is None
+    assert silent.table().endswith("too little was seen: 0 passed, 0 failed, 31 not observed")
+    written = judged(good(Pen(NODE, keys[NODE].signer)), network)
+    assert replace(written, tried=True).conforms is None
 
 
 def test_a_rule_fails_by_the_first_thing_that_is_wrong_and_counts_the_others() -> None:

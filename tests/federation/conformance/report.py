@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from conformance.rules import Rule
+from conformance.rules import ANSWER, Rule
 
 Judgement = str | None
 """Of one thing that a rule looked at: None if it is right, else a sentence that says what is wrong."""
@@ -47,12 +47,16 @@ class Report:
     peer: str
     records: int
     findings: list[Finding]
+    tried: bool = True
+    """Whether the node was asked anything."""
 
     @property
-    def passed(self) -> bool:
-        """Nothing is wrong, and something was seen: a node of which nothing is known conforms to nothing."""
-        verdicts = {one.verdict for one in self.findings}
-        return Verdict.FAILED not in verdicts and Verdict.PASSED in verdicts
+    def conforms(self) -> bool | None:
+        """None if too little was seen: nothing that the node wrote, or no request that it could have answered."""
+        if self.failed:
+            return False
+        answered = self.by_id[ANSWER.id].verdict is Verdict.PASSED
+        return True if self.records and (answered or not self.tried) else None
 
     @property
     def by_id(self) -> Mapping[str, Finding]:
@@ -69,7 +73,8 @@ class Report:
         for one in self.findings:
             lines.append(f"{one.rule.id:{width}}  {one.verdict.value:12}  {one.sentence or one.rule.demand}")
         counts = ", ".join(f"{sum(one.verdict is each for one in self.findings)} {each.value}" for each in Verdict)
-        return "\n".join([*lines, "", f"{'conforms' if self.passed else 'does not conform'}: {counts}"])
+        outcome = {True: "conforms", False: "does not conform", None: "too little was seen"}[self.conforms]
+        return "\n".join([*lines, "", f"{outcome}: {counts}"])
 
     def json(self) -> str:
         return json.dumps(
@@ -77,7 +82,7 @@ class Report:
                 "region": self.region,
                 "peer": self.peer,
                 "records": self.records,
-                "conforms": self.passed,
+                "conforms": self.conforms,
                 "rules": [
                     {
                         "rule": one.rule.id,

@@ -54,6 +54,7 @@ class Suite:
                 topics=wire.written,
                 judged=judged,
                 unseen=unseen,
+                tried=not self.only_written,
             )
 
     async def _try(self, wire: Wire) -> tuple[dict[Rule, list[Judgement]], dict[Rule, str]]:
@@ -87,6 +88,7 @@ def judge(
     topics: frozenset[str] | None = None,
     judged: Mapping[Rule, Sequence[Judgement]] | None = None,
     unseen: Mapping[Rule, str] | None = None,
+    tried: bool = True,
 ) -> Report:
     """Of what lies on the topics of a node, and what was judged of it before. Pure."""
     of_ours = [one for one in records if _is_topic(one.topic)]
@@ -102,7 +104,7 @@ def judge(
         for one, look in protocol.BY_RULE.items():
             found[one] += look(pair, network)
     findings: list[Finding] = [finding(rule, found[rule], unseen=(unseen or {}).get(rule, "")) for rule in rules.RULES]
-    return Report(region=region, peer=peer, records=len(mine), findings=findings)
+    return Report(region=region, peer=peer, records=len(mine), findings=findings, tried=tried)
 
 
 def _is_topic(name: str) -> bool:
