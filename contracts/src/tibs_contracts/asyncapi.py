@@ -27,6 +27,7 @@ WHO_READS = {
     Channel.BROKERAGE: "What happened in brokerage, without names. Every region and every subscriber may read it.",
     Channel.CASES: "The protocol between two brokers. Only the addressed region may read it.",
     Channel.CONTACTS: "Contacts, sealed to the addressed region's key. Only that region may read it.",
+    Channel.PROBES: "Whether the line between two regions works, and why not. Only the addressed region may read it.",
     Channel.LOCAL: "Facts between the services of one node; never mirrored.",
 }
 

@@ -21,6 +21,7 @@ class Channel(StrEnum):
     BROKERAGE = "brokerage"
     CASES = "cases"
     CONTACTS = "contacts"
+    PROBES = "probes"
     LOCAL = "local"
 
     @property
@@ -31,7 +32,7 @@ class Channel(StrEnum):
     @property
     def bilateral(self) -> bool:
         """Between two regions; only the addressed one may read it."""
-        return self in (Channel.CASES, Channel.CONTACTS)
+        return self in (Channel.CASES, Channel.CONTACTS, Channel.PROBES)
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Topic:
 
 
 _PUBLIC = re.compile(rf"tibs\.(?P<region>{REGION})\.(?P<channel>registry|catalogue|brokerage)\.v1")
-_BILATERAL = re.compile(rf"tibs\.(?P<region>{REGION})\.to\.(?P<to>{REGION})\.(?P<channel>cases|contacts)\.v1")
+_BILATERAL = re.compile(rf"tibs\.(?P<region>{REGION})\.to\.(?P<to>{REGION})\.(?P<channel>cases|contacts|probes)\.v1")
 _LOCAL = re.compile(rf"tibs-local\.(?P<region>{REGION})\.(?P<service>{SERVICE})\.v1")
 
 
@@ -143,6 +144,7 @@ CONFIG: Mapping[Channel, Mapping[str, str]] = {
     Channel.BROKERAGE: _kept(400),
     Channel.CASES: _kept(400),
     Channel.CONTACTS: _kept(14),
+    Channel.PROBES: _kept(1),
     Channel.LOCAL: _kept(30),
 }
 

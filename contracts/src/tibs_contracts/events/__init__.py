@@ -15,6 +15,7 @@ from tibs_contracts.events.cases import (
     IntroductionDeclined,
     IntroductionMessageSent,
     IntroductionMoved,
+    IntroductionRead,
     IntroductionReceived,
     IntroductionRequested,
     IntroductionStep,
@@ -25,6 +26,7 @@ from tibs_contracts.events.cases import (
     Side,
 )
 from tibs_contracts.events.notify import NoticeRaised
+from tibs_contracts.events.peers import HeardProbe, PeerProbed, PeerStanding
 from tibs_contracts.events.registry import (
     ActorListed,
     ActorUnlisted,
@@ -48,6 +50,7 @@ __all__ = [
     "ContactsDisclosed",
     "DisclosedContact",
     "Event",
+    "HeardProbe",
     "IntroductionAccepted",
     "IntroductionAcknowledged",
     "IntroductionCompleted",
@@ -55,6 +58,7 @@ __all__ = [
     "IntroductionDeclined",
     "IntroductionMessageSent",
     "IntroductionMoved",
+    "IntroductionRead",
     "IntroductionReceived",
     "IntroductionRequested",
     "IntroductionStep",
@@ -63,6 +67,8 @@ __all__ = [
     "NoticeRaised",
     "Part",
     "PartnerSought",
+    "PeerProbed",
+    "PeerStanding",
     "ProfileMoved",
     "ProfilePublished",
     "ProfileState",

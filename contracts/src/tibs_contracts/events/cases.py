@@ -4,7 +4,8 @@ The case protocol has two halves, one in each region. A half writes only its own
 halves need to agree, in whatever order they arrive:
 
 `requested` → `received` → (`message_sent` …) → `consented` (home client) + `accepted` (counterpart's client)
-→ `contacts.disclosed` (one from each) → `introduced`; or `declined` by the counterpart, `withdrawn` by home.
+→ `contacts.disclosed` (one from each) → `introduced`; or `declined` by the counterpart, `withdrawn` by home. Either
+half tells what of the other's was `read`.
 """
 
 from datetime import date
@@ -143,6 +144,18 @@ class IntroductionMessageSent(Event):
     text: str
     language: LanguageCode
     sent_at: AwareDatetime
+
+
+class IntroductionRead(Event):
+    """Somebody at this side's desk opened what the other side sent. Tells no name; told once for each thing sent."""
+
+    type: ClassVar[str] = "eu.tibs.introduction.read.v1"
+    channel: ClassVar[Channel] = Channel.CASES
+
+    introduction_id: UUID
+    message_ids: list[UUID] = []
+    """The messages read. The request is read with the first thing that the counterpart reads."""
+    read_at: AwareDatetime
 
 
 class IntroductionCompleted(Event):
