@@ -21,7 +21,7 @@ from tibs_chassis.testing import TestRecord, eventually, record_of, take_all
 from tibs_contracts.events import ActorUnlisted, ProfilePublished
 from tibs_contracts.ids import new_id
 from tibs_contracts.mothers import published, unlisted
-from tibs_contracts.topics import Channel, every_region, topic_name
+from tibs_contracts.topics import Channel, Topic, every_region, topic_name
 
 pytestmark = pytest.mark.integration
 
@@ -70,6 +70,27 @@ async def rows(database: Database) -> list[tuple[UUID, str, int]]:
 def version(profile_id: UUID, sequence: int, *, region: str = "pl84") -> TestRecord:
     event = published(profile_id, title=f"Version {sequence}")
     return record_of(event, region=region, service="registry", subject=profile_id, sequence=sequence)
+
+
+async def test_what_nobody_would_look_at_later_is_told_instead_of_kept(database: Database) -> None:
+    told: list[tuple[str, str]] = []
+
+    async def on_published(session: AsyncSession, received: Received[ProfilePublished]) -> None:
+        raise PermanentError("no")
+
+    async def refused(session: AsyncSession, topic: Topic, error: PermanentError) -> None:
+        told.append((topic.region, str(error)))
+
+    consumer = Consumer(
+        "fleeting",
+        topics=every_region(Channel.REGISTRY),
+        handlers=[handles(ProfilePublished, on_published, latest_only=True)],
+        refused=refused,
+    )
+    assert await take_all(consumer, [version(new_id(), 1)], database=database) == ["dead"]
+    assert told == [("pl84", "no")]
+    async with database.transaction() as session:
+        assert await deadletters.find(session) == []
 
 
 async def test_the_same_event_twice_has_one_effect(titles: Titles, database: Database) -> None:

@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from tibs_chassis import outbox
 from tibs_chassis.database import Database
 from tibs_chassis.node import Node
 from tibs_chassis.relay import Relay, Row, producer_for
@@ -186,10 +187,23 @@ async def test_a_relay_that_cannot_reach_kafka_waits_and_delivers_later(
     reason = await eventually(failing, within=30)
     assert reason is not None
     assert "KafkaConnectionError" in reason
+
+    async def told() -> outbox.Failure | None:
+        async with database.transaction() as session:
+            return await outbox.failure(session)
+
+    failure = await eventually(told)
+    assert failure is not None
+    assert failure.reason == "KafkaConnectionError"
+    assert failure.next_attempt_at is not None
+    assert failure.next_attempt_at > failure.since
     relay._kafka = kafka
 
     [record] = await read(kafka, topic_name(Channel.REGISTRY, own_region), 1, within=40)
     assert record.key == str(subject).encode()
+    await eventually(told, until=lambda held: held is None)
+    async with database.transaction() as session:
+        assert await outbox.waiting_seconds(session) == 0
 
 
 async def test_the_producer_is_idempotent_and_waits_for_all_replicas(kafka: str) -> None:

@@ -146,7 +146,9 @@ def trust_of(service: Service) -> Trust:
     Raises StandingsError.
     """
     settings, regions = service.settings, service.node.regions
-    standings = Standings(region=settings.region, regions=regions, file=settings.standings_file)
+    standings = service.node.standings or Standings(
+        region=settings.region, regions=regions, file=settings.standings_file
+    )
     trust = Trust(region=settings.region, regions=regions, standings=standings)
     for consumer in service.consumers:
         consumer.trust = trust

@@ -130,7 +130,8 @@ class Consumer:
     """The handlers of one feature for the topics it reads.
 
     `name` is unique in the service and never changes: the group's offsets and the inbox hang on it. `reset`, if given,
-    empties what the handlers build; only then the consumer can be rebuilt from Kafka.
+    empties what the handlers build; only then the consumer can be rebuilt from Kafka. `refused`, if given, is told what
+    can never be applied, in place of the table of dead letters: for records that nobody would look at later.
     """
 
     def __init__(
@@ -140,10 +141,12 @@ class Consumer:
         topics: TopicSelection,
         handlers: Sequence[Handles],
         reset: Callable[[AsyncSession], Awaitable[None]] | None = None,
+        refused: Callable[[AsyncSession, Topic, PermanentError], Awaitable[None]] | None = None,
     ) -> None:
         self.name = name
         self.topics = topics
         self.reset = reset
+        self._refused = refused
         self.trust: Trust | None = None
         """Set by the process for every consumer it runs; without it, signatures are not looked at."""
         self.finished_at = time.monotonic()
@@ -308,25 +311,10 @@ class Consumer:
         reason = str(error) if known else f"{type(error).__name__} in the handler"
         try:
             async with database.transaction() as session:
-                await session.execute(
-                    _BURY,
-                    {
-                        "id": new_id(),
-                        "consumer": self.name,
-                        "topic": record.topic,
-                        "partition": record.partition,
-                        "offset": record.offset,
-                        "key": record.key,
-                        "headers": [
-                            [name, None if value is None else base64.b64encode(value).decode()]
-                            for name, value in record.headers
-                        ],
-                        "value": record.value,
-                        "kind": "untrusted" if untrusted else "broken",
-                        "reason": reason.replace("\x00", "\\x00"),
-                        "trace": None if known else "".join(traceback.format_tb(error.__traceback__)[-6:]),
-                    },
-                )
+                if self._refused is not None and isinstance(error, PermanentError):
+                    await self._refused(session, Topic.parse(record.topic), error)
+                else:
+                    await self._keep(session, record, error, reason=reason)
         except Exception as second:
             if not is_transient(second):
                 raise
@@ -336,7 +324,9 @@ class Consumer:
             metrics.QUARANTINED.labels(self.name, Topic.parse(record.topic).region).inc()
         else:
             metrics.DEAD_LETTERS.labels(self.name).inc()
-        logger.error(
+        # What nobody has to look at would fill the log, once for each probe of a blocked region.
+        log = logger.error if self._refused is None else logger.debug
+        log(
             "consumer.quarantined" if untrusted else "consumer.dead_letter",
             consumer=self.name,
             topic=record.topic,
@@ -345,6 +335,28 @@ class Consumer:
             reason=reason if known else type(error).__name__,
         )
         return True
+
+    async def _keep(self, session: AsyncSession, record: Record, error: Exception, *, reason: str) -> None:
+        known = isinstance(error, PermanentError)
+        await session.execute(
+            _BURY,
+            {
+                "id": new_id(),
+                "consumer": self.name,
+                "topic": record.topic,
+                "partition": record.partition,
+                "offset": record.offset,
+                "key": record.key,
+                "headers": [
+                    [name, None if value is None else base64.b64encode(value).decode()]
+                    for name, value in record.headers
+                ],
+                "value": record.value,
+                "kind": "untrusted" if isinstance(error, Untrusted) else "broken",
+                "reason": reason.replace("\x00", "\\x00"),
+                "trace": None if known else "".join(traceback.format_tb(error.__traceback__)[-6:]),
+            },
+        )
 
 
 def _require_one_channel(consumer: str, handlers: Sequence[Handles]) -> None:

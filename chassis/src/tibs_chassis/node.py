@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tibs_chassis import clock, context, outbox
 from tibs_chassis.regions import Regions
+from tibs_chassis.standings import Standing, Standings
 from tibs_contracts.envelope import Envelope, source_of
 from tibs_contracts.events import Event
 from tibs_contracts.ids import new_id
@@ -24,6 +25,8 @@ class Node:
     regions: Regions
     signer: Signer | None = field(default=None, repr=False, kw_only=True)
     """Signs what other regions read. A service that tells the own node alone needs none."""
+    standings: Standings | None = field(default=None, repr=False, kw_only=True)
+    """Whom this node blocks; None if it blocks nobody, ever."""
 
     def __post_init__(self) -> None:
         self.regions[self.region]  # A node that is not part of its own network could not tell anybody anything.
@@ -31,6 +34,10 @@ class Node:
     @property
     def source(self) -> str:
         return source_of(self.region, self.service)
+
+    def blocked(self, code: str) -> Standing | None:
+        """Since when and why this node blocks a region; None if it does not."""
+        return None if self.standings is None else self.standings.blocked(code)
 
     async def emit(
         self,

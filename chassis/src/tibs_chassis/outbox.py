@@ -1,11 +1,15 @@
 """The transactional outbox: an event leaves if and only if the transaction that it tells of was committed."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import bindparam, text
+from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from tibs_chassis.tables import outbox, outbox_waiting, relay_state
 from tibs_contracts.envelope import Envelope
 from tibs_contracts.signatures import SignatureError, Signer
 from tibs_contracts.topics import Channel, Topic
@@ -59,3 +63,37 @@ async def put(
     # Delivered at commit, once for all events of the transaction.
     await session.execute(text(f"NOTIFY {CHANNEL}"))
     return envelope.id
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why nothing leaves at the moment. Without `next_attempt_at` it is being tried all the time."""
+
+    reason: str
+    since: datetime
+    next_attempt_at: datetime | None
+
+
+async def failure(session: AsyncSession) -> Failure | None:
+    """What keeps the service's relay from publishing, as far as it said; None while all is well."""
+    row = (await session.execute(select(relay_state).where(relay_state.c.failing.is_not(None)))).first()
+    return None if row is None else Failure(row.failing, row.since, row.next_attempt_at)
+
+
+async def waiting_seconds(session: AsyncSession) -> float:
+    """How long the oldest event has waited for Kafka to confirm it; 0 if none waits. By the database's clock alone:
+    it wrote the events' times."""
+    query = select(func.extract("epoch", func.clock_timestamp() - func.min(outbox.c.created_at))).select_from(
+        outbox_waiting.join(outbox, outbox_waiting.c.seq == outbox.c.seq)
+    )
+    return max(0.0, float(await session.scalar(query) or 0.0))
+
+
+async def waiting_for(session: AsyncSession, *, topics: Sequence[str]) -> int:
+    """How many events for these topics Kafka has not confirmed."""
+    query = (
+        select(func.count())
+        .select_from(outbox_waiting.join(outbox, outbox_waiting.c.seq == outbox.c.seq))
+        .where(outbox.c.topic.in_(topics))
+    )
+    return await session.scalar(query) or 0

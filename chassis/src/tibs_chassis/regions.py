@@ -81,6 +81,8 @@ class Region(BaseModel):
     s3: list[Specialisation] = []
     keys: RegionKeys = RegionKeys()
     state: Literal["active", "paused", "retired"] = "active"
+    state_reason: str = Field(default="", max_length=300)
+    """Why it is paused or retired, in words."""
 
     @field_validator("time_zone")
     @classmethod

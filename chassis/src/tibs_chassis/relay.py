@@ -36,6 +36,13 @@ _CONFIRMED = "DELETE FROM outbox_waiting WHERE seq = ANY(%s)"
 _LAG = """
 SELECT count(*), coalesce(extract(epoch FROM now() - min(created_at)), 0) FROM outbox_waiting JOIN outbox USING (seq)
 """
+_FAILS = """
+INSERT INTO relay_state AS held (failing, since, next_attempt_at)
+VALUES (%s, now(), now() + make_interval(secs => %s::float8))
+ON CONFLICT (one_row) DO UPDATE SET failing = excluded.failing, since = coalesce(held.since, excluded.since),
+    next_attempt_at = excluded.next_attempt_at
+"""
+_WORKS = "UPDATE relay_state SET failing = NULL, since = NULL, next_attempt_at = NULL WHERE failing IS NOT NULL"
 _TIDY = """
 DELETE FROM outbox WHERE created_at < now() - make_interval(days => %s)
 AND NOT EXISTS (SELECT FROM outbox_waiting AS waiting WHERE waiting.seq = outbox.seq)
@@ -82,6 +89,8 @@ class Relay:
         self.active = False
         self.failing: str | None = None
         """Why nothing leaves at the moment; None while all is well."""
+        self._told_failing = True
+        """Whether the table may still say so, perhaps of a relay before this one."""
 
     async def run(self) -> None:
         """Works until cancelled. No failure of Kafka or of the database ends it."""
@@ -106,7 +115,7 @@ class Relay:
                 pause = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)]
                 failures += 1
                 logger.warning("relay.waiting", reason=type(error).__name__, seconds=pause, failures=failures)
-                await self._show_lag_unheld()
+                await self._tell_unheld(None if isinstance(error, psycopg.Error) else type(error).__name__, pause)
                 await asyncio.sleep(pause)
 
     async def _until_ours(self, connection: psycopg.AsyncConnection) -> None:
@@ -133,6 +142,9 @@ class Relay:
         while True:
             await self.drain(connection, producer)
             self.failing = None
+            if self._told_failing:
+                await connection.execute(_WORKS)
+                self._told_failing = False
             await self._show_lag(connection)
             async for _ in connection.notifies(timeout=POLL_SECONDS, stop_after=1):
                 pass
@@ -173,6 +185,7 @@ class Relay:
         while not (await asyncio.wait([on_its_way], timeout=SILENCE_SECONDS))[0]:
             if self.failing is None:
                 self.failing = "Kafka does not answer"
+                await self._tell_failing(connection, self.failing, None)
                 logger.warning("relay.waiting", reason="no answer", seconds=SILENCE_SECONDS)
             await self._show_lag(connection)
         await on_its_way
@@ -214,9 +227,17 @@ class Relay:
             metrics.OUTBOX_WAITING.set(row[0])
             metrics.OUTBOX_AGE.set(float(row[1]))
 
-    async def _show_lag_unheld(self) -> None:
+    async def _tell_failing(self, connection: psycopg.AsyncConnection, reason: str, pause: float | None) -> None:
+        """Without a pause the next attempt has no time: the producer goes on trying by itself."""
+        self._told_failing = True
+        await connection.execute(_FAILS, (reason, pause))
+
+    async def _tell_unheld(self, reason: str | None, pause: float) -> None:
+        """What Kafka does to us, and what waits. A database that is away is told by those who ask it themselves."""
         try:
             async with self._database.direct() as connection:
+                if reason is not None:
+                    await self._tell_failing(connection, reason, pause)
                 await self._show_lag(connection)
         except psycopg.Error as error:
             logger.warning("relay.lag_unknown", reason=type(error).__name__)

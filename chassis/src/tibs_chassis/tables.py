@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Identity,
@@ -46,6 +47,16 @@ outbox = Table(
 # The numbers of the rows that Kafka has not confirmed. A table of its own, because to take a number out of it costs a
 # seventh of what it costs to mark the row itself, with all the row's indexes.
 outbox_waiting = Table("outbox_waiting", metadata, Column("seq", BigInteger, primary_key=True, autoincrement=False))
+
+# One row: what keeps the relay from publishing, for processes that do not run it.
+relay_state = Table(
+    "relay_state",
+    metadata,
+    Column("one_row", Boolean, primary_key=True, server_default=text("true")),
+    Column("failing", Text),
+    _time("since"),
+    _time("next_attempt_at"),
+)
 
 inbox = Table(
     "inbox",
