@@ -149,6 +149,8 @@ def service_environment(
             "TIBS_CONTACTS_KEY": str(keys.contacts),
             "TIBS_SESSION_SECRET": secret.get(f"{region}/session"),
             "TIBS_SAMPLE_NOTICE": "true",
+            # Often enough that whoever watches the demo sees a line break and come back.
+            "TIBS_PROBE_SECONDS": "3",
         }
     if service == "notify":
         settings |= {

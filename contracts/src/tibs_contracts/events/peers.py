@@ -23,7 +23,7 @@ class PeerStanding(OpenCode):
 class HeardProbe(Part):
     """The newest probe that the sender has heard from the addressed region: so that one learns what arrives there."""
 
-    number: Annotated[int, Field(ge=1)]
+    number: Annotated[int, Field(ge=1, lt=10**15)]
     sent_at: AwareDatetime
     """As that probe told it, by the clock of the region that reads this now."""
     received_at: AwareDatetime
@@ -36,11 +36,11 @@ class PeerProbed(Event):
     type: ClassVar[str] = "eu.tibs.peer.probed.v1"
     channel: ClassVar[Channel] = Channel.PROBES
 
-    number: Annotated[int, Field(ge=1)]
+    number: Annotated[int, Field(ge=1, lt=10**15)]
     """Higher than that of any probe before; numbers may be left out."""
     sent_at: AwareDatetime
     """By the sender's clock, which may be wrong."""
-    interval_seconds: Annotated[float, Field(gt=0)]
+    interval_seconds: Annotated[float, Field(gt=0, le=86_400)]
     """How often the sender probes: how soon the next one is to be expected."""
     heard: HeardProbe | None = None
     """None as long as nothing was heard."""

@@ -42,6 +42,8 @@ ACCESS: dict[str, frozenset[Role]] = {
     "write_message": DESK,
     "assign_introduction": LEADS,
     "introduction_timeline": DESK,
+    # the network
+    "list_peers": PEOPLE,
     # the day
     "show_today": PEOPLE,
 }

@@ -11,7 +11,7 @@ from tibs_cases.introductions.gateway import HttpRegistry
 from tibs_cases.node import CasesNode
 from tibs_cases.settings import Settings
 from tibs_cases.web.app import create_workbench
-from tibs_cases.wiring import ROUTERS, consumers, watch
+from tibs_cases.wiring import ROUTERS, consumers, watch, watch_peers
 from tibs_chassis.api import create_api
 from tibs_chassis.app import Service, service_cli
 from tibs_chassis.client import ServiceClient
@@ -19,6 +19,7 @@ from tibs_chassis.database import Database
 from tibs_chassis.regions import Regions
 from tibs_chassis.sealing import load_key
 from tibs_chassis.settings import load_settings
+from tibs_chassis.standings import Standings
 from tibs_chassis.tokens import TokenMinter
 from tibs_chassis.trust import load_signer
 
@@ -32,6 +33,7 @@ def build() -> Service:
         service="cases",
         regions=regions,
         signer=load_signer(settings.signing_key, region=regions[settings.region]),
+        standings=Standings(region=settings.region, regions=regions, file=settings.standings_file),
         terms=settings.terms,
         contacts_key=load_key(settings.contacts_key),
     )
@@ -67,6 +69,9 @@ def build() -> Service:
     async def watch_promises() -> None:
         await watch(database=database, node=node, every=settings.promise_check_seconds)
 
+    async def watch_network() -> None:
+        await watch_peers(database=database, node=node, interval=settings.probe_interval)
+
     return Service(
         name="cases",
         settings=settings,
@@ -74,7 +79,7 @@ def build() -> Service:
         database=database,
         api=api,
         consumers=consumers(node),
-        tasks=[watch_promises],
+        tasks=[watch_promises, watch_network],
         resources=[clients],
     )
 

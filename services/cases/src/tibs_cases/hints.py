@@ -12,7 +12,7 @@ from tibs_contracts.events import NoticeRaised
 from tibs_contracts.topics import local
 
 CHANNEL = "tibs_hints"
-"""Where to LISTEN. A payload is a JSON object with one key: `person`, `case` or `introduction`."""
+"""Where to LISTEN. A payload is a JSON object with one key: `person`, `case`, `introduction` or `network`."""
 
 
 async def changed(
@@ -32,6 +32,13 @@ async def changed(
         await session.execute(
             text("SELECT pg_notify(:channel, :payload)"), {"channel": CHANNEL, "payload": json.dumps(hint)}
         )
+
+
+async def network_changed(session: AsyncSession) -> None:
+    """Tells every open page that the line to another region is better or worse than it was."""
+    await session.execute(
+        text("SELECT pg_notify(:channel, :payload)"), {"channel": CHANNEL, "payload": json.dumps({"network": "all"})}
+    )
 
 
 async def on_notice_raised(session: AsyncSession, received: Received[NoticeRaised]) -> None:

@@ -1,5 +1,7 @@
 """Configuration of this service."""
 
+from datetime import timedelta
+
 from pydantic import Field, FilePath, SecretStr
 
 from tibs_cases.promises.rules import PromiseKind, Terms
@@ -30,6 +32,11 @@ class Settings(NodeSettings):
     promise_days_decision: int = Field(default=15, ge=1, le=250)
     promise_reminder_days: int = Field(default=1, ge=0, le=50, description="working days before the end")
     promise_check_seconds: float = Field(default=60, gt=0, le=86_400)
+    probe_seconds: float = Field(default=15, ge=1, le=3_600, description="how often every other region is probed")
+
+    @property
+    def probe_interval(self) -> timedelta:
+        return timedelta(seconds=self.probe_seconds)
 
     @property
     def terms(self) -> Terms:

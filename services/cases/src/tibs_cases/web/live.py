@@ -88,4 +88,6 @@ def _event(hint: object, watcher: Watcher) -> str | None:
             return "event: notice\ndata: new\n\n"
         case {"case": object_id} | {"introduction": object_id} if object_id in watcher.objects:
             return "event: changed\ndata: changed\n\n"
+        case {"network": _}:
+            return "event: network\ndata: changed\n\n"
     return None
