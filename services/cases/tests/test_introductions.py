@@ -3,9 +3,13 @@
 from datetime import date
 from random import Random
 from typing import Any
+from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
+from tibs_cases.introductions import service
+from tibs_chassis.auth import Principal
 from tibs_chassis.testing import record_of
 from tibs_contracts.codes import ConsentMethod
 from tibs_contracts.events import (
@@ -17,7 +21,7 @@ from tibs_contracts.events import (
     IntroductionWithdrawn,
 )
 
-from .conftest import Story, as_record, take
+from .conftest import Story, TestNode, as_record, take
 
 pytestmark = pytest.mark.integration
 
@@ -308,3 +312,95 @@ async def test_no_contact_data_stand_outside_the_columns_marked_personal(story: 
         }.items():
             found = await node.rows(f"SELECT {columns} AS held FROM {table}")
             assert not [row for row in found if "-client.example" in row.held], table
+
+
+async def open_page(story: Story, node: TestNode, principal: Principal | None = None) -> None:
+    """Somebody has the introduction on the screen."""
+    async with node.database.transaction() as session:
+        await service.mark_read(
+            session,
+            node=node.node,
+            principal=principal or node.broker,
+            introduction_id=UUID(story.introduction_id),
+        )
+
+
+async def way(story: Story, node: TestNode) -> list[tuple[str, str]]:
+    return [(one["what"], one["delivery"]) for one in (await story.half(node))["sent"]]
+
+
+async def test_what_the_other_broker_opened_is_told_once_and_without_a_name(story: Story) -> None:
+    await story.wire.deliver()
+    await story.post(story.pl, "messages", {"text": "Spruce or pine?", "language": "en"})
+    await story.wire.deliver()
+    assert await way(story, story.pl) == [("request", "delivered"), ("message", "queued")]
+    for _ in range(2):
+        await open_page(story, story.fi)
+    [told] = await story.fi.told(type_="introduction.read.%")
+    [message] = (await story.half(story.pl))["messages"]
+    assert told.data["message_ids"] == [message["id"]]
+    assert set(told.data) == {"introduction_id", "message_ids", "read_at"}
+    await story.wire.deliver()
+    assert await way(story, story.pl) == [("request", "read"), ("message", "read")]
+    ours, theirs = await story.half(story.pl), await story.half(story.fi)
+    assert ours["read"] == theirs["read"] == ours["sent"][0]["read_at"]
+    assert ours["messages"][0]["read_at"] == theirs["messages"][0]["read_at"]
+
+
+async def test_a_lead_who_looks_over_a_shoulder_has_not_read_it(story: Story) -> None:
+    await story.wire.deliver()
+    await open_page(story, story.fi, story.fi.lead)
+    assert await story.fi.told(type_="introduction.read.%") == []
+
+
+async def test_the_home_broker_reads_messages_only(story: Story) -> None:
+    await story.wire.deliver()
+    await open_page(story, story.pl)
+    assert await story.pl.told(type_="introduction.read.%") == []
+    await story.post(story.fi, "messages", {"text": "Which timber?", "language": "en"})
+    await story.wire.deliver()
+    await open_page(story, story.pl)
+    await story.wire.deliver()
+    assert await way(story, story.fi) == [("message", "read")]
+    assert (await story.half(story.fi))["read"] is None
+
+
+async def test_nothing_is_told_of_reading_what_was_refused(story: Story) -> None:
+    await story.wire.deliver()
+    await story.post(story.fi, "decline", {"reason": "capacity"})
+    await open_page(story, story.fi)
+    assert await story.fi.told(type_="introduction.read.%") == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_reading_and_answering_in_any_order_end_in_the_same(story: Story, seed: int) -> None:
+    await story.wire.deliver()
+    await story.post(story.pl, "messages", {"text": "Spruce or pine?", "language": "en"})
+    await story.wire.deliver()
+    await open_page(story, story.fi)
+    await story.post(story.fi, "acknowledgement")
+    await story.post(story.fi, "messages", {"text": "Spruce.", "language": "en"})
+    await story.wire.deliver(Random(seed))
+    half = await story.half(story.pl)
+    assert await way(story, story.pl) == [("request", "answered"), ("message", "answered")]
+    assert half["read"]
+    assert half["messages"][0]["read_at"]
+    assert await story.pl.rows("SELECT reason FROM dead_letter") == []
+
+
+async def test_a_node_that_knows_no_reading_answers_all_the_same(story: Story) -> None:
+    await story.wire.deliver()
+    await story.post(story.fi, "acknowledgement")
+    await story.wire.deliver()
+    assert (await story.half(story.pl))["read"] is None
+    assert await way(story, story.pl) == [("request", "answered")]
+
+
+async def test_what_cannot_be_sent_says_when_it_is_tried_again(story: Story) -> None:
+    async with story.pl.database.transaction() as session:
+        await session.execute(
+            text("INSERT INTO relay_state VALUES (true, 'KafkaError', now(), now() + interval '10 seconds')")
+        )
+    [sent] = (await story.half(story.pl))["sent"]
+    assert sent["delivery"] == "failed"
+    assert sent["next_attempt_at"]

@@ -212,6 +212,31 @@ def test_the_way_of_what_is_sent(
     assert delivery_of(published=published, delivered=delivered, answered=answered, overdue=overdue) is state
 
 
+def test_what_is_tried_again_is_told_apart_from_what_waits_its_turn() -> None:
+    waits = {"published": False, "delivered": False, "answered": False, "overdue": False}
+    assert delivery_of(**waits) is Delivery.QUEUED
+    assert delivery_of(**waits, failing=True) is Delivery.FAILED
+    assert delivery_of(**waits | {"published": True}, failing=True) is Delivery.SENT
+
+
+@given(
+    published=st.booleans(),
+    delivered=st.booleans(),
+    answered=st.booleans(),
+    overdue=st.booleans(),
+    failing=st.booleans(),
+)
+def test_to_learn_that_it_was_read_never_makes_it_look_less_far(
+    published: bool, delivered: bool, answered: bool, overdue: bool, failing: bool
+) -> None:
+    order = list(Delivery)
+    known = {"published": published, "delivered": delivered, "answered": answered, "overdue": overdue}
+    unread = delivery_of(**known, failing=failing)
+    read = delivery_of(**known, failing=failing, read=True)
+    assert order.index(read) >= order.index(unread)
+    assert read is unread or read is Delivery.READ
+
+
 @pytest.mark.parametrize(
     ("text", "client", "named"),
     [

@@ -111,6 +111,7 @@ class MessageOut(Output):
     language: str
     by: str | None
     sent_at: datetime
+    read_at: datetime | None = None
 
 
 class SentOut(Output):
@@ -118,6 +119,8 @@ class SentOut(Output):
     id: UUID
     at: datetime
     delivery: Delivery
+    read_at: datetime | None = None
+    next_attempt_at: datetime | None = None
 
 
 class IntroductionRow(Output):
@@ -145,6 +148,7 @@ class IntroductionOut(IntroductionRow):
     client_actor_id: UUID | None
     client_contact_id: UUID | None
     received: datetime | None
+    read: datetime | None
     acknowledged: datetime | None
     consented: datetime | None
     accepted: datetime | None

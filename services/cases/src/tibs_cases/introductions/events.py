@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from tibs_cases import hints
 from tibs_cases.desk import service as desk
 from tibs_cases.introductions import halves, rules
 from tibs_cases.introductions.model import Direction, EarlyFact, Introduction, Message
@@ -32,6 +33,7 @@ from tibs_contracts.events import (
     IntroductionConsented,
     IntroductionDeclined,
     IntroductionMessageSent,
+    IntroductionRead,
     IntroductionReceived,
     IntroductionRequested,
     IntroductionStep,
@@ -48,6 +50,7 @@ _AFTER_REQUEST: tuple[type[Event], ...] = (
     IntroductionDeclined,
     IntroductionWithdrawn,
     IntroductionMessageSent,
+    IntroductionRead,
     IntroductionCompleted,
     ContactsDisclosed,
 )
@@ -206,6 +209,9 @@ async def _apply(session: AsyncSession, node: CasesNode, half: Introduction, eve
     if isinstance(event, IntroductionMessageSent):
         await _take_message(session, node=node, half=half, event=event)
         return
+    if isinstance(event, IntroductionRead):
+        await _take_read(session, half=half, event=event)
+        return
     fact, at = _fact_of(event, side=rules.other(half.side))
     _require_fact(fact, told_by=rules.other(half.side))
     if isinstance(event, ContactsDisclosed):
@@ -340,6 +346,22 @@ async def _take_message(
         details={"text": event.text, "message_id": str(event.message_id)},
     )
     await halves.tell_node(session, node=node, half=half, step=IntroductionStep.MESSAGE)
+
+
+async def _take_read(session: AsyncSession, *, half: Introduction, event: IntroductionRead) -> None:
+    """Of two times for one reading the earlier counts, whichever was told first."""
+    if half.side is Side.HOME:
+        half.hold(Facts().with_fact("read", event.read_at))
+    rows = await session.scalars(
+        select(Message).where(
+            col(Message.id).in_(event.message_ids),
+            col(Message.introduction_id) == half.id,
+            col(Message.direction) == Direction.OUT,
+        )
+    )
+    for message in rows.all():
+        message.read_at = event.read_at if message.read_at is None else min(message.read_at, event.read_at)
+    await hints.changed(session, introduction=half.id, case=half.case_id if half.side is Side.HOME else None)
 
 
 async def _promise_consent(session: AsyncSession, *, node: CasesNode, half: Introduction) -> None:

@@ -47,6 +47,7 @@ class Introduction(Table, table=True):
 
     requested: datetime = Field(sa_type=moment())
     received: datetime | None = Field(default=None, sa_type=moment())
+    read: datetime | None = Field(default=None, sa_type=moment())
     acknowledged: datetime | None = Field(default=None, sa_type=moment())
     consented: datetime | None = Field(default=None, sa_type=moment())
     accepted: datetime | None = Field(default=None, sa_type=moment())
@@ -108,6 +109,8 @@ class Message(Table, table=True):
     by: str | None = None
     event: UUID | None = None
     sent_at: datetime = Field(sa_type=moment())
+    read_at: datetime | None = Field(default=None, sa_type=moment())
+    """When its reader first opened it: the other broker if it went out, ours if it came in."""
 
 
 class EarlyFact(Table, table=True):

@@ -17,6 +17,7 @@ from tibs_cases.introductions.service import half_for
 from tibs_cases.node import CasesNode
 from tibs_chassis import audit
 from tibs_chassis.auth import Principal, Role
+from tibs_chassis.outbox import failure as outbox_failure
 from tibs_chassis.tables import outbox, outbox_waiting
 from tibs_contracts.events import DisclosedContact, Side
 
@@ -30,6 +31,10 @@ class Sent:
     id: UUID
     at: datetime
     delivery: Delivery
+    read_at: datetime | None = None
+    """When it was first opened there, by that region's clock."""
+    next_attempt_at: datetime | None = None
+    """When sending is tried again, if it failed; none while it is being tried all the time."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +71,15 @@ async def deliveries(
     own_messages = [message for message in messages if message.direction is Direction.OUT]
     events = [half.request_event, half.contact_event, *(message.event for message in own_messages)]
     waiting = await _unpublished(session, ids=[event for event in events if event is not None])
+    # Asked only when something waits: a page without waiting words needs no word about the relay.
+    failure = await outbox_failure(session) if waiting else None
     facts = half.facts
     sent: list[Sent] = []
+
+    def told(what: str, id: UUID, at: datetime, delivery: Delivery, read_at: datetime | None = None) -> Sent:
+        again = failure.next_attempt_at if failure is not None and delivery is Delivery.FAILED else None
+        return Sent(what, id, at, delivery, read_at=read_at, next_attempt_at=again)
+
     if half.side is Side.HOME:
         decided = facts.holds("accepted") or facts.holds("declined")
         today = desk.today_in(node, half.other_region) if half.other_region in node.regions else desk.today_in(node)
@@ -78,17 +90,21 @@ async def deliveries(
             delivered=facts.holds("received"),
             answered=decided or (facts.answered and not late_answer),
             overdue=not decided and not facts.ended and (late_answer or late_reaction),
+            read=facts.holds("read"),
+            failing=failure is not None,
         )
-        sent.append(Sent("request", half.id, half.requested, delivery))
+        sent.append(told("request", half.id, half.requested, delivery, facts.read))
     last_in = max((m.sent_at for m in messages if m.direction is Direction.IN), default=None)
     for message in own_messages:
         delivery = rules.delivery_of(
             published=message.event not in waiting,
-            delivered=False,  # The protocol has no receipt for messages; an answer proves that they came.
+            delivered=False,  # The protocol has no receipt for messages; reading or an answer proves that they came.
             answered=last_in is not None and last_in > message.sent_at,
             overdue=False,
+            read=message.read_at is not None,
+            failing=failure is not None,
         )
-        sent.append(Sent("message", message.id, message.sent_at, delivery))
+        sent.append(told("message", message.id, message.sent_at, delivery, message.read_at))
     disclosed = getattr(facts, rules.own(half.side, "disclosed"))
     if disclosed is not None:
         delivery = rules.delivery_of(
@@ -96,8 +112,9 @@ async def deliveries(
             delivered=facts.holds(rules.own(rules.other(half.side), "completed")),
             answered=False,
             overdue=False,
+            failing=failure is not None,
         )
-        sent.append(Sent("contact", half.id, disclosed, delivery))
+        sent.append(told("contact", half.id, disclosed, delivery))
     return sorted(sent, key=lambda each: each.at)
 
 

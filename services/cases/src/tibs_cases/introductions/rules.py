@@ -20,6 +20,8 @@ class Facts:
 
     requested: datetime | None = None
     received: datetime | None = None
+    read: datetime | None = None
+    """The counterpart's broker has opened the request."""
     acknowledged: datetime | None = None
     consented: datetime | None = None
     """The home client's yes."""
@@ -64,6 +66,7 @@ def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
 WRITTEN_BY: Mapping[str, Side] = {
     "requested": Side.HOME,
     "received": Side.COUNTERPART,
+    "read": Side.COUNTERPART,
     "acknowledged": Side.COUNTERPART,
     "consented": Side.HOME,
     "accepted": Side.COUNTERPART,
@@ -234,24 +237,35 @@ class Delivery(StrEnum):
 
     QUEUED = "queued"
     """Written down here; waiting to send."""
+    FAILED = "failed"
+    """Written down here; sending failed and is tried again by itself."""
     SENT = "sent"
     """On its way: it left this node."""
     DELIVERED = "delivered"
     """The other region said that it holds it."""
+    READ = "read"
+    """Somebody there has opened it."""
     ANSWERED = "answered"
     OVERDUE = "overdue"
     """Delivered, and the answer is later than the other region promised."""
 
 
-def delivery_of(*, published: bool, delivered: bool, answered: bool, overdue: bool) -> Delivery:
-    """An answer proves that it arrived, and that it arrived proves that it left."""
+def delivery_of(
+    *, published: bool, delivered: bool, answered: bool, overdue: bool, read: bool = False, failing: bool = False
+) -> Delivery:
+    """An answer proves that it was read, reading that it arrived, and that it arrived proves that it left: so what is
+    told late, or never, by a node that knows no `read`, takes nothing away."""
     if answered:
         return Delivery.ANSWERED
     if overdue:
         return Delivery.OVERDUE
+    if read:
+        return Delivery.READ
     if delivered:
         return Delivery.DELIVERED
-    return Delivery.SENT if published else Delivery.QUEUED
+    if published:
+        return Delivery.SENT
+    return Delivery.FAILED if failing else Delivery.QUEUED
 
 
 _LEGAL_FORMS = frozenset(

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
 
 from tibs_cases.desk import service as desk
 from tibs_cases.desk.model import Person
@@ -30,6 +32,7 @@ from tibs_contracts.events import (
     IntroductionConsented,
     IntroductionDeclined,
     IntroductionMessageSent,
+    IntroductionRead,
     IntroductionStep,
     IntroductionWithdrawn,
     Side,
@@ -290,6 +293,49 @@ async def write_message(
     )
     await halves.tell_node(session, node=node, half=half, step=IntroductionStep.MESSAGE, by=principal.person)
     return message
+
+
+async def mark_read(
+    session: AsyncSession, *, node: CasesNode, principal: Principal, introduction_id: UUID
+) -> Introduction:
+    """A person has the introduction on the screen: what came from the other side counts as read, and that is told once.
+
+    Only by whose work it is, or who stands in; a lead who looks over a shoulder has not read it for them.
+    """
+    half = await half_for(session, node=node, principal=principal, introduction_id=introduction_id)
+    own = await desk.own_and_deputised(session, node=node, principal=principal)
+    if (half.broker is not None and half.broker not in own) or not await _unread(session, half):
+        return half
+    half = await half_for(session, node=node, principal=principal, introduction_id=introduction_id, lock=True)
+    unread = await _unread(session, half)
+    if not unread:
+        return half
+    now = clock.now()
+    if half.side is Side.COUNTERPART:
+        half.hold(Facts().with_fact("read", now))
+    messages = [one for one in unread if isinstance(one, Message)]
+    for message in messages:
+        message.read_at = now
+    event = IntroductionRead(introduction_id=half.id, message_ids=[message.id for message in messages], read_at=now)
+    await halves.tell_other(session, node=node, half=half, event=event)
+    return half
+
+
+async def _unread(session: AsyncSession, half: Introduction) -> list[Message | Introduction]:
+    """What of the other side nobody here has opened. Nothing once it was refused: nothing leaves this half then."""
+    if half.facts.ended:
+        return []
+    rows = await session.scalars(
+        select(Message)
+        .where(
+            col(Message.introduction_id) == half.id,
+            col(Message.direction) == Direction.IN,
+            col(Message.read_at).is_(None),
+        )
+        .order_by(col(Message.id))
+    )
+    request = [half] if half.side is Side.COUNTERPART and not half.facts.holds("read") else []
+    return [*request, *rows.all()]
 
 
 async def assign_introduction(

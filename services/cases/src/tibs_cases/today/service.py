@@ -21,6 +21,8 @@ from tibs_cases.promises.rules import When
 from tibs_chassis import clock, deadletters
 from tibs_chassis.auth import Principal, Role
 from tibs_chassis.deadletters import Quarantine
+from tibs_chassis.outbox import Failure
+from tibs_chassis.outbox import failure as outbox_failure
 from tibs_chassis.tables import outbox, outbox_waiting
 from tibs_contracts.events import PromiseState, Side
 
@@ -71,6 +73,8 @@ class Today:
     waiting: list[Waiting]
     quarantined: list[Quarantine] = field(default_factory=list)
     """What of other regions is not believed. For leads; it asks something of whoever runs the node, not of a broker."""
+    failure: Failure | None = None
+    """Why what waits does not leave, and when it is tried again."""
     due: dict[UUID, Promise] = field(default_factory=dict)
     """The next promise of each new introduction."""
 
@@ -98,12 +102,14 @@ async def today(session: AsyncSession, *, node: CasesNode, principal: Principal)
         else:
             grouped[clocks.when(promise.due, today=day)].append(promise)
     reviewer = principal.has(Role.REVIEWER)
+    waiting = await waiting_to_send(session, own=None if lead else own)
     return Today(
         promises=grouped,
         introductions=sorted(introductions, key=lambda half: (half.answer_due or day, half.id)),
         answers=await _answers(session, own=own),
         reviews=await profiles.waiting_for_review(session, reviewer=principal.person) if reviewer else [],
-        waiting=await waiting_to_send(session, own=None if lead else own),
+        waiting=waiting,
+        failure=await outbox_failure(session) if waiting else None,
         quarantined=await deadletters.quarantined(session) if lead else [],
         due=due,
     )

@@ -127,6 +127,12 @@ async def request_introduction(request: Request, case_id: UUID, session: Session
 
 @page.get("/introductions/{introduction_id}", name="introduction")
 async def introduction_page(request: Request, introduction_id: UUID) -> Response:
+    """Whoever opens it has read what the other side sent; machines, which read by the API, have not."""
+    workbench = bench(request)
+    async with workbench.database.transaction() as session:
+        await service.mark_read(
+            session, node=workbench.node, principal=caller(request), introduction_id=introduction_id
+        )
     return await show(request, introduction_id)
 
 

@@ -67,6 +67,7 @@ async def today_page(request: Request) -> Response:
         answers=_answers(workbench, held),
         reviews=held.reviews,
         waiting=held.waiting,
+        failure=held.failure,
         quarantined=held.quarantined,
         count=held.count,
     )

@@ -7,6 +7,7 @@ from tibs_cases.introductions.model import Introduction
 from tibs_cases.introductions.queries import Sent
 from tibs_cases.introductions.rules import Delivery, IntroductionState
 from tibs_cases.web.i18n import gettext
+from tibs_contracts.events import Side
 
 
 @dataclass(frozen=True)
@@ -19,19 +20,23 @@ class Step:
     icon: str
     at: datetime | None = None
     note: str | None = None
+    again: datetime | None = None
+    """When what failed is tried again."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How far a message or a contact has come, in one badge; `at` is when, and of what `told` says it is the time."""
+
+    word: str
+    icon: str
+    meaning: str = ""
+    at: datetime | None = None
+    told: str = ""
 
 
 def request_way(half: Introduction, sent: Sent, *, region: str) -> list[Step]:
-    """The request's way: queued here, delivered there, answered."""
-    waiting = sent.delivery is Delivery.QUEUED
-    queued = Step(
-        "queued",
-        gettext("Waiting to send") if waiting else gettext("Sent"),
-        "now" if waiting else "done",
-        "clock-pause" if waiting else "send",
-        None if waiting else sent.at,
-        gettext("leaves by itself as soon as the line is there") if waiting else None,
-    )
+    """The request's way: queued here, delivered there, read, answered."""
     delivered = Step(
         "delivered",
         gettext("Delivered to %(region)s") % {"region": region},
@@ -40,7 +45,31 @@ def request_way(half: Introduction, sent: Sent, *, region: str) -> list[Step]:
         half.received,
         None if half.received else gettext("on its way") if sent.delivery is Delivery.SENT else gettext("not yet"),
     )
-    return [queued, delivered, _answer(half, sent)]
+    return [_queued(sent), delivered, _read(half), _answer(half, sent)]
+
+
+def _queued(sent: Sent) -> Step:
+    if sent.delivery is Delivery.FAILED:
+        return Step(
+            "queued",
+            gettext("Sending failed"),
+            "wrong",
+            "alert-triangle",
+            note=gettext("is tried again by itself") if sent.next_attempt_at is None else gettext("next attempt"),
+            again=sent.next_attempt_at,
+        )
+    if sent.delivery is Delivery.QUEUED:
+        note = gettext("leaves by itself as soon as the line is there")
+        return Step("queued", gettext("Waiting to send"), "now", "clock-pause", note=note)
+    return Step("queued", gettext("Sent"), "done", "send", sent.at)
+
+
+def _read(half: Introduction) -> Step:
+    """A node that does not tell of reading answers all the same, and nobody answers what was not read."""
+    name = gettext("Read by the broker there") if half.side is Side.HOME else gettext("Read")
+    if half.read or half.facts.answered:
+        return Step("read", name, "done", "eye", half.read)
+    return Step("read", name, "next", "eye", note=gettext("not yet"))
 
 
 def _answer(half: Introduction, sent: Sent) -> Step:
@@ -59,15 +88,24 @@ def _answer(half: Introduction, sent: Sent) -> Step:
     return Step("answered", gettext("Answered"), "now" if half.received else "next", "message", note=gettext("not yet"))
 
 
-def simple(sent: Sent) -> tuple[str, str, str]:
-    """A message's or a contact's way in one badge: word, icon, meaning."""
-    return {
-        Delivery.QUEUED: (gettext("Waiting to send"), "clock-pause", "amber"),
-        Delivery.SENT: (gettext("Sent"), "send", ""),
-        Delivery.DELIVERED: (gettext("Delivered"), "mail-check", "green"),
-        Delivery.ANSWERED: (gettext("Answered"), "checks", "green"),
-        Delivery.OVERDUE: (gettext("Answer overdue"), "alert-triangle", "red"),
-    }[sent.delivery]
+def simple(sent: Sent) -> Mark:
+    """A message's or a contact's way in one badge."""
+    match sent.delivery:
+        case Delivery.QUEUED:
+            return Mark(gettext("Waiting to send"), "clock-pause", "amber")
+        case Delivery.FAILED:
+            told = gettext("next attempt")
+            return Mark(gettext("Sending failed"), "alert-triangle", "red", at=sent.next_attempt_at, told=told)
+        case Delivery.SENT:
+            return Mark(gettext("Sent"), "send")
+        case Delivery.DELIVERED:
+            return Mark(gettext("Delivered"), "mail-check", "green")
+        case Delivery.READ:
+            return Mark(gettext("Read by the broker there"), "eye", "green", at=sent.read_at)
+        case Delivery.ANSWERED:
+            return Mark(gettext("Answered"), "checks", "green")
+        case Delivery.OVERDUE:
+            return Mark(gettext("Answer overdue"), "alert-triangle", "red")
 
 
 STATES = {
