@@ -21,6 +21,7 @@ from tibs_cases.web import (
     directory,
     introductions,
     matches,
+    network,
     notices,
     preferences,
     profiles,
@@ -96,7 +97,9 @@ def create_workbench(
         notify=Notify(notify),
         itself=itself,
     )
-    routers = [part.router for part in (today, search, notices, deliveries, preferences, case_matches, matches)]
+    routers = [
+        part.router for part in (today, network, search, notices, deliveries, preferences, case_matches, matches)
+    ]
     routers += [part.router for part in (directory, actors, contacts, reviews, profiles)]
     for router in [
         *routers,

@@ -44,6 +44,7 @@ NAVIGATION = (
     Item("profiles", _("Profiles"), "/profiles", "file-text", "p"),
     Item("clients", _("Clients"), "/actors", "building", "l"),
     Item("matches", _("Matches"), "/matches", "arrows-join", "m"),
+    Item("network", _("Network"), "/network", "network", "n"),
 )
 
 

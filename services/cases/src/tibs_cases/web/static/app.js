@@ -330,6 +330,7 @@ function announce(text, href) {
 
 document.body.addEventListener("htmx:sseMessage", (event) => {
   if (event.detail.type === "notice" && event.detail.data === "new") announce(words.newNotice, "/notices");
+  if (event.detail.type === "network" && byId("lines")) htmx.trigger("#lines", "refresh");
   if (event.detail.type === "changed") announce(words.changed, location.pathname + location.search);
 });
 
