@@ -135,6 +135,8 @@ def empty() -> list[Shot]:
         Shot("cases-empty", HOME, "broker", "/cases"),
         Shot("clients-empty", HOME, "broker", "/actors"),
         Shot("notices-empty", HOME, "broker", "/notices"),
+        Shot("network", HOME, "broker", "/network"),
+        Shot("network-dark", HOME, "broker", "/network", dark=True),
     ]
 
 
@@ -200,6 +202,7 @@ def line_down(waiting: str) -> list[Shot]:
     return [
         Shot("introduction-waiting", HOME, "broker", waiting),
         Shot("today-waiting", HOME, "broker", "/today", act=_sees_what_waits),
+        Shot("network-offline", HOME, "broker", "/network"),
     ]
 
 

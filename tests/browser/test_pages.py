@@ -26,6 +26,7 @@ PAGES: Mapping[str, tuple[str, str, Callable[[Scenes], str]]] = {
     "today of an analyst": (HOME, "analyst", lambda s: "/today"),
     "today of the other region": (AWAY, "broker", lambda s: "/today"),
     "notices": (HOME, "broker", lambda s: "/notices"),
+    "network": (HOME, "broker", lambda s: "/network"),
     "directory": (HOME, "broker", lambda s: "/directory"),
     "directory, filtered": (HOME, "broker", lambda s: f"/directory?region={AWAY}&q=wood"),
     "directory, nothing found": (HOME, "broker", lambda s: "/directory?q=zzzzqqqq"),
