@@ -50,18 +50,17 @@ def request_way(half: Introduction, sent: Sent, *, region: str) -> list[Step]:
 
 def _queued(sent: Sent) -> Step:
     if sent.delivery is Delivery.FAILED:
-        return Step(
-            "queued",
-            gettext("Sending failed"),
-            "wrong",
-            "alert-triangle",
-            note=gettext("is tried again by itself") if sent.next_attempt_at is None else gettext("next attempt"),
-            again=sent.next_attempt_at,
-        )
+        note = f"{gettext('Sending failed')}, {_again(sent)}"
+        name = gettext("Waiting to send")
+        return Step("queued", name, "wrong", "alert-triangle", note=note, again=sent.next_attempt_at)
     if sent.delivery is Delivery.QUEUED:
         note = gettext("leaves by itself as soon as the line is there")
         return Step("queued", gettext("Waiting to send"), "now", "clock-pause", note=note)
     return Step("queued", gettext("Sent"), "done", "send", sent.at)
+
+
+def _again(sent: Sent) -> str:
+    return gettext("is tried again by itself") if sent.next_attempt_at is None else gettext("next attempt")
 
 
 def _read(half: Introduction) -> Step:
@@ -94,8 +93,9 @@ def simple(sent: Sent) -> Mark:
         case Delivery.QUEUED:
             return Mark(gettext("Waiting to send"), "clock-pause", "amber")
         case Delivery.FAILED:
-            told = gettext("next attempt")
-            return Mark(gettext("Sending failed"), "alert-triangle", "red", at=sent.next_attempt_at, told=told)
+            return Mark(
+                gettext("Sending failed"), "alert-triangle", "amber", at=sent.next_attempt_at, told=_again(sent)
+            )
         case Delivery.SENT:
             return Mark(gettext("Sent"), "send")
         case Delivery.DELIVERED:
