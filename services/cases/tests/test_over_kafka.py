@@ -3,9 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
 
+from tibs_cases.peers import service as peers
+from tibs_cases.peers.rules import State
+from tibs_cases.wiring import watch_peers
 from tibs_chassis.kafka import ConsumerHost
 from tibs_chassis.relay import Relay
 from tibs_chassis.testing import eventually
@@ -15,6 +19,8 @@ from tibs_devstack.topics import declare_topics
 from .conftest import Story, TestNode
 
 pytestmark = pytest.mark.integration
+
+EVERY = timedelta(seconds=1)
 
 
 @asynccontextmanager
@@ -65,3 +71,44 @@ async def test_an_introduction_is_completed_although_each_node_was_away_for_a_wh
 async def _completed(*nodes: TestNode) -> AsyncIterator[int]:
     for node in nodes:
         yield len(await node.told(type_="introduction.completed.%"))
+
+
+@asynccontextmanager
+async def probing(node: TestNode, kafka: str) -> AsyncIterator[None]:
+    """The node as it runs, with the task that probes its peers."""
+    async with running(node, kafka):
+        task = asyncio.create_task(watch_peers(database=node.database, node=node.node, interval=EVERY))
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def lines(node: TestNode, other: TestNode) -> tuple[State, State]:
+    async with node.database.transaction() as session:
+        found = await peers.network(session, node=node.node, interval=EVERY)
+    state = next(peer.state for peer in found.peers if peer.region.code == other.region)
+    return state.inbound.state, state.outbound.state
+
+
+async def test_two_nodes_see_each_other_come_go_and_come_back(pl: TestNode, fi: TestNode, kafka: str) -> None:
+    others = [region.code for region in pl.node.regions]
+    await declare_topics(
+        kafka,
+        [
+            declared_topic
+            for node in (pl, fi)
+            for declared_topic in declared(node.region, [code for code in others if code != node.region])
+        ],
+    )
+    both_up = (State.UP, State.UP)
+    async with probing(pl, kafka):
+        async with probing(fi, kafka):
+            for node, other in ((pl, fi), (fi, pl)):
+                await eventually(lambda node=node, other=other: lines(node, other), until=both_up.__eq__, within=60)  # type: ignore[misc]
+        await eventually(lambda: lines(pl, fi), until=(State.DOWN, State.UNKNOWN).__eq__, within=60)
+        async with probing(fi, kafka):
+            await eventually(lambda: lines(pl, fi), until=both_up.__eq__, within=60)
+    for node in (pl, fi):
+        assert await node.rows(r"SELECT reason FROM dead_letter WHERE topic ~ '\.(pl84|fi1c)\.'") == []
