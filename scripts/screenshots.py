@@ -135,8 +135,6 @@ def empty() -> list[Shot]:
         Shot("cases-empty", HOME, "broker", "/cases"),
         Shot("clients-empty", HOME, "broker", "/actors"),
         Shot("notices-empty", HOME, "broker", "/notices"),
-        Shot("network", HOME, "broker", "/network"),
-        Shot("network-dark", HOME, "broker", "/network", dark=True),
     ]
 
 
@@ -151,6 +149,8 @@ def full(scenes: Scenes, told: Story, introduced: str, mail: str) -> list[Shot]:
         Shot("today-other-region", AWAY, "broker", "/today"),
         Shot("today-dark", HOME, "broker", "/today", dark=True),
         Shot("notices", HOME, "broker", "/notices"),
+        Shot("network", HOME, "broker", "/network"),
+        Shot("network-dark", HOME, "broker", "/network", dark=True),
         Shot("palette", HOME, "broker", "/today", act=_searches, window_only=True),
         Shot("keys", HOME, "broker", "/today", act=lambda page: page.keyboard.press("?"), window_only=True),
         Shot("directory", HOME, "broker", "/directory"),

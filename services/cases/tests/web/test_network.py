@@ -177,9 +177,10 @@ async def test_an_offline_node_says_so_and_accuses_nobody(workplace: Workplace) 
         )
     assert await lamp(workplace) == ("red", "Network: Offline")
     visitor = await workplace.visit()
-    answer, _page = await visitor.open("/network")
+    answer, page = await visitor.open("/network")
     assert "This node is offline" in answer.text
     assert re.search(r"Next attempt at \d\d:\d\d\.", answer.text)
+    assert page.css("[id^=peer-]") == []  # who was never heard is not told one by one
 
 
 @pytest.mark.integration

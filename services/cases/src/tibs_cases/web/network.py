@@ -161,7 +161,11 @@ def _notes(peer: PeerView) -> list[str]:
 
 def strangers(found: Network) -> list[PeerView]:
     """Regions of which there is nothing to tell but that nobody has heard them."""
-    return [peer for peer in found.peers if peer.state.inbound.reason is Reason.NEVER_HEARD and not peer.unconfirmed]
+    return [
+        peer
+        for peer in found.peers
+        if peer.state.state is State.UNKNOWN and peer.state.inbound.last_at is None and not peer.unconfirmed
+    ]
 
 
 async def _found(workbench: Workbench) -> Network:
