@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import TopicPartition
 from sqlalchemy import text
@@ -99,17 +99,21 @@ async def waiting(database: Database) -> int:
 
 
 async def keys_on(kafka: str, topic: str) -> list[bytes]:
-    """All keys on a topic up to its present end, in the order of each partition."""
+    return [record.key for record in await records_on(kafka, topic)]
+
+
+async def records_on(kafka: str, topic: str) -> list[ConsumerRecord]:
+    """All records of a topic up to its present end, in the order of each partition."""
     reader = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False, auto_offset_reset="earliest")
     await reader.start()
     try:
         partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
         reader.assign(partitions)
         ends = await reader.end_offsets(partitions)
-        found = []
+        found: list[ConsumerRecord] = []
         while any([await reader.position(one) < ends[one] for one in partitions]):
             for batch in (await reader.getmany(timeout_ms=200)).values():
-                found += [record.key for record in batch]
+                found += batch
         return found
     finally:
         await reader.stop()
@@ -181,6 +185,52 @@ async def test_a_consumer_that_dies_after_its_commit_takes_the_record_again_with
     background(host.run())
     await eventually(_caught_up(kafka, own_region, reader, count=3), within=60, what="the end of the topic")
     assert await written(database) == [event.title for event in events]
+
+
+class Standing(Relay):
+    """Stands still with its first batch in its hands until it is let go."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.stands, self.goes_on = asyncio.Event(), asyncio.Event()
+
+    async def _send(self, rows: Any, producer: Any, confirmed: list[int]) -> None:
+        self.stands.set()
+        await self.goes_on.wait()
+        await super()._send(rows, producer, confirmed)
+
+
+async def test_a_relay_that_wakes_after_another_took_over_does_not_leave_an_old_state_as_the_last(
+    database: Database, kafka: str, own_region: str, node_of: Callable[[str], Node], background: Start
+) -> None:
+    topic, event = topic_name(Channel.REGISTRY, own_region), published()
+
+    async def tell(sequence: int) -> None:
+        async with database.transaction() as session:
+            await node_of(own_region).emit(session, event, subject=event.profile_id, sequence=sequence)
+
+    settings = {"database": database, "kafka": kafka, "service": "registry", "region": own_region}
+    sleeper = Standing(**settings)
+    await tell(1)
+    background(sleeper.run())
+    await asyncio.wait_for(sleeper.stands.wait(), timeout=30)
+    async with database.transaction() as session:
+        held = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+        await session.execute(
+            text(f"{held} AND database = (SELECT oid FROM pg_database WHERE datname = current_database())")
+        )
+    background(Relay(**settings).run())
+    for sequence in (2, 3):
+        await tell(sequence)
+    await eventually(lambda: waiting(database), until=lambda count: count == 0, what="the other relay's work")
+
+    sleeper.goes_on.set()
+
+    async def told() -> list[int]:
+        return [int(dict(record.headers)["ce_sequence"]) for record in await records_on(kafka, topic)]
+
+    assert (await eventually(told, until=lambda told: len(told) >= 5, what="the newest state again"))[-1] == 3
+    assert await told() == [1, 2, 3, 1, 3]
 
 
 async def _committed(kafka: str, region: str, consumer: Consumer) -> int:

@@ -33,6 +33,13 @@ SELECT seq, topic, subject, headers, payload FROM outbox_waiting JOIN outbox USI
 WHERE seq <> ALL(%s) ORDER BY seq LIMIT %s
 """
 _CONFIRMED = "DELETE FROM outbox_waiting WHERE seq = ANY(%s)"
+_NEWEST_AGAIN = """
+INSERT INTO outbox_waiting (seq)
+SELECT max(newest.seq) FROM outbox AS sent
+JOIN outbox AS newest USING (topic, aggregate, subject)
+WHERE sent.seq = ANY(%s) GROUP BY sent.topic, sent.aggregate, sent.subject
+ON CONFLICT DO NOTHING
+"""
 _LAG = """
 SELECT count(*), coalesce(extract(epoch FROM now() - min(created_at)), 0) FROM outbox_waiting JOIN outbox USING (seq)
 """
@@ -91,6 +98,8 @@ class Relay:
         """Why nothing leaves at the moment; None while all is well."""
         self._told_failing = True
         """Whether the table may still say so, perhaps of a relay before this one."""
+        self._unproven: set[int] = set()
+        """Rows handed to Kafka whose note is not in the database yet."""
 
     async def run(self) -> None:
         """Works until cancelled. No failure of Kafka or of the database ends it."""
@@ -98,6 +107,7 @@ class Relay:
         while True:
             try:
                 async with self._database.direct() as connection:
+                    await self._tell_newest_again(connection)
                     await self._until_ours(connection)
                     await self.prepare(connection)
                     producer = producer_for(self._kafka, client_id=self._client_id)
@@ -127,6 +137,16 @@ class Relay:
                 logger.info("relay.active")
                 return
             await asyncio.sleep(STANDBY_SECONDS)
+
+    async def _tell_newest_again(self, connection: psycopg.AsyncConnection) -> None:
+        """After a batch whose lock may have been lost while it was on its way.
+
+        A process that stood still can wake after another has published the same rows and newer ones. What it then
+        sends has no effect on readers, but compaction keeps the last record of each key: that has to be the newest.
+        """
+        if self._unproven:
+            await connection.execute(_NEWEST_AGAIN, (list(self._unproven),))
+            self._unproven.clear()
 
     async def prepare(self, connection: psycopg.AsyncConnection) -> None:
         """Makes a connection of the database fit for `drain`."""
@@ -163,6 +183,7 @@ class Relay:
         rows = await self._waiting(connection, besides=[])
         while rows:
             before, confirmed = confirmed, []
+            self._unproven.update(row.seq for row in rows)
             on_its_way = asyncio.create_task(self._send(rows, producer, confirmed))
             try:
                 await self._mark(connection, before)
@@ -198,6 +219,7 @@ class Relay:
         if confirmed:
             await connection.execute(_CONFIRMED, (confirmed,))
             metrics.OUTBOX_PUBLISHED.inc(len(confirmed))
+            self._unproven.difference_update(confirmed)
 
     async def _send(self, rows: Sequence[Row], producer: AIOKafkaProducer, confirmed: list[int]) -> None:
         """Fills `confirmed` up to the first failure, which it raises once all answers are in."""
