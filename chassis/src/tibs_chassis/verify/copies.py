@@ -7,7 +7,7 @@ from sys import intern
 from typing import NamedTuple, Protocol
 
 from tibs_contracts.envelope import Envelope, EnvelopeError
-from tibs_contracts.topics import CONFIG, Topic
+from tibs_contracts.topics import CONFIG, Channel, Topic
 
 
 class Stored(Protocol):
@@ -56,6 +56,11 @@ class Told:
     late: bool = False
     """Read only after the other side was: that one may not have it yet."""
     count: int = 1
+
+
+def tells_facts(topic: str) -> bool:
+    """Whether what it carries is kept. A probe is about the line alone, and forgotten by both sides within a day."""
+    return Topic.parse(topic).channel is not Channel.PROBES
 
 
 def digest_of(key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes | None]]) -> bytes:

@@ -5,6 +5,7 @@ import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+from tibs_chassis.verify.copies import tells_facts
 from tibs_chassis.verify.reading import Cluster, Progress, look_at, reading, silent
 from tibs_chassis.verify.report import Line, Report
 from tibs_chassis.verify.rules import Comparison, compare
@@ -49,7 +50,7 @@ async def _direction(origin: Place, mirror: Place, *, until: float, progress: Pr
 
     So all that the mirror can hold is known when it is judged, and nothing is missed that came after it was read.
     """
-    names = [one.name for one in pulled(mirror.region, origin.region)]
+    names = [one.name for one in pulled(mirror.region, origin.region) if tells_facts(one.name)]
     async with AsyncExitStack() as stack:
         theirs, ours = [
             await stack.enter_async_context(reading(place.kafka, names, progress=_at(place.region, progress)))

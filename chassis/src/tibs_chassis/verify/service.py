@@ -16,7 +16,7 @@ from tibs_chassis.inbox import Consumer
 from tibs_chassis.node import Node
 from tibs_chassis.relay import RETENTION_DAYS
 from tibs_chassis.verify import rules
-from tibs_chassis.verify.copies import Copy, Subject, digest_of
+from tibs_chassis.verify.copies import Copy, Subject, digest_of, tells_facts
 from tibs_chassis.verify.mirrors import PAUSE_SECONDS
 from tibs_chassis.verify.reading import Progress, look_at, reading, silent
 from tibs_chassis.verify.report import Line, Report
@@ -51,8 +51,9 @@ async def own(
     """
     until = time.monotonic() + wait
     cluster = await look_at(kafka)
-    written = [name for name in cluster.partitions if _may_write(node, Topic.parse(name))]
-    read = [name for name in cluster.partitions if any(one.topics.matches(name) for one in consumers)]
+    names = [name for name in cluster.partitions if tells_facts(name)]
+    written = [name for name in names if _may_write(node, Topic.parse(name))]
+    read = [name for name in names if any(one.topics.matches(name) for one in consumers)]
     where = f"{node.region} {node.service}"
     async with AsyncExitStack() as stack:
         connection = await stack.enter_async_context(database.direct())
@@ -61,7 +62,8 @@ async def own(
         copies = reader.copies
         suspects = rules.Suspects()
         async for row in _confirmed(connection, node.source):
-            suspects.add(row, copies)
+            if tells_facts(row.topic):
+                suspects.add(row, copies)
         report = Report()
         versions: dict[str, Mapping[tuple[str, str, str], int]] = {}
         for consumer in consumers:
