@@ -21,7 +21,10 @@ class StandIn:
     def __init__(self, *services: str) -> None:
         self.services: Sequence[str] = services or SERVICES
 
-    def run(self, service: str) -> Sequence[str]:
+    def roles(self, service: str) -> Sequence[str]:
+        return ["all"]
+
+    def run(self, service: str, role: str) -> Sequence[str]:
         return [sys.executable, __file__, "serve"]
 
     def migrate(self, environments: Mapping[tuple[str, str], Path]) -> Sequence[Sequence[str]]:

@@ -14,7 +14,10 @@ class Launch(Protocol):
 
     services: Sequence[str]
 
-    def run(self, service: str) -> Sequence[str]:
+    def roles(self, service: str) -> Sequence[str]:
+        """The processes of a service: `all` in one, or several of web, consumer, relay."""
+
+    def run(self, service: str, role: str) -> Sequence[str]:
         """Serves until told to stop."""
 
     def migrate(self, environments: Mapping[tuple[str, str], Path]) -> Sequence[Sequence[str]]:
@@ -24,11 +27,16 @@ class Launch(Protocol):
 class InstalledServices:
     """The services that are installed beside this package."""
 
-    def __init__(self, services: Sequence[str] = SERVICES) -> None:
+    def __init__(self, services: Sequence[str] = SERVICES, *, apart: bool = False) -> None:
+        """`apart`: each role in a process of its own, as in production."""
         self.services = services
+        self._roles = ("web", "consumer", "relay") if apart else ("all",)
 
-    def run(self, service: str) -> Sequence[str]:
-        return [*self.command(service), "run", "--role", "all"]
+    def roles(self, service: str) -> Sequence[str]:
+        return self._roles
+
+    def run(self, service: str, role: str) -> Sequence[str]:
+        return [*self.command(service), "run", "--role", role]
 
     def command(self, service: str) -> Sequence[str]:
         """Its own command line."""

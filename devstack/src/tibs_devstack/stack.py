@@ -25,6 +25,7 @@ from tibs_chassis.regions import Regions
 from tibs_contracts.topics import SERVICES, TopicDeclaration, declared, pulled
 from tibs_devstack.control import Control
 from tibs_devstack.launch import InstalledServices, Launch, child_environment
+from tibs_devstack.lines import Lines
 from tibs_devstack.nodes import (
     DATABASE_EXTENSIONS,
     NodeKeys,
@@ -69,6 +70,7 @@ class Stack:
 
     `environment` is put over what the services get, e.g. {"TIBS_EMBEDDER": "hashing"}. `durable=False` is faster and
     safe against everything but a power cut: for tests. Whoever configured a Kafka has one cluster: it is shared.
+    `lines` are those between clusters.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class Stack:
         durable: bool = True,
         shared_kafka: bool = False,
         launch: Launch | None = None,
+        lines: Lines | None = None,
     ) -> None:
         if not regions:
             raise ValueError("a stack needs at least one region, such as pl84")
@@ -100,6 +103,7 @@ class Stack:
         self._durable = durable
         self.shared_kafka = shared_kafka or configured("kafka") is not None
         self._launch: Launch = launch or InstalledServices()
+        self._lines = lines or Lines()
         self._services: dict[tuple[str, str], SupervisedService] = {}
         self._parts: dict[str, SupervisedPart] = {}
         self._databases: dict[tuple[str, str], str] = {}
@@ -151,6 +155,7 @@ class Stack:
         await asyncio.gather(*(one.stop() for one in self._parts.values()))
         for one in self._parts.values():
             one.part.release()
+        await in_thread(self._lines.close)
         self._state.ready = False
         if self._parts:
             self._tell()
@@ -176,8 +181,7 @@ class Stack:
                 self._start_cluster(region) if not self.shared_kafka else self._declare_shared(region),
                 in_thread(partial(self._make_databases, [region])),
             )
-            for service in self._launch.services:
-                self._write_environment(region, service)
+            self._write_environments(region)
             if not self.shared_kafka:
                 for peer in others:
                     await declare_topics(self.kafka(peer).address, pulled(peer, region))
@@ -267,10 +271,10 @@ class Stack:
         return self._state.versions
 
     def url(self, region: str, service: str = "cases") -> str:
-        """Where a service answers; for `cases` the UI as a person reaches it."""
+        """Where a process of a service answers; for `cases` the UI as a person reaches it."""
         if service == "cases":
             return public_url(self._service_ports(region))
-        return f"http://{LOOPBACK}:{self._service_ports(region)[service]}"
+        return f"http://{LOOPBACK}:{self._port(region, service)}"
 
     def people(self, region: str) -> dict[str, Person]:
         """Who can sign in, by short key: broker, broker2, reviewer, lead, analyst."""
@@ -286,8 +290,16 @@ class Stack:
         return self.folder.logs / f"{name}.log"
 
     def service(self, region: str, service: str) -> SupervisedService:
-        """Its process, with `condition`, `restarts` and `child`."""
+        """A process with `condition`, `restarts` and `child`; where roles are apart also `registry-relay`."""
         return self._services[region, service]
+
+    def part(self, name: str) -> SupervisedPart:
+        """A part by its name in state.json: `postgres`, `pl84 kafka`, `pl84 mirror`."""
+        return self._parts[name]
+
+    def processes(self, region: str) -> list[str]:
+        """The names of a region's processes, for `service`, `kill`, `start`."""
+        return [name for code, name in self._services if code == region]
 
     # -- faults ------------------------------------------------------------------------------------------------------
 
@@ -322,6 +334,14 @@ class Stack:
         """Goes on where it had last noted that it was, so it may repeat some records."""
         await self._parts[f"{region} mirror"].start()
 
+    async def kill_postgres(self) -> None:
+        """kill -9 of the server that holds all databases, and of its own children."""
+        await self._parts["postgres"].kill()
+
+    async def start_postgres(self) -> None:
+        """At the same address, with everything that was committed."""
+        await self._parts["postgres"].start()
+
     def _kafka_of(self, region: str) -> SupervisedPart:
         return self._parts["kafka" if self.shared_kafka else f"{region} kafka"]
 
@@ -353,9 +373,12 @@ class Stack:
 
     def _prepare_region(self, code: str) -> None:
         path = self.folder.path
+        self._lines.prepare(code)
         if not self.shared_kafka:
             log = self.log(f"{code}-kafka")
-            self._supervise(f"{code} kafka", find_kafka(path / code / "kafka", say=self._say, log=log))
+            listeners = self._lines.listeners(code)
+            kafka = find_kafka(path / code / "kafka", say=self._say, log=log, listeners=listeners)
+            self._supervise(f"{code} kafka", kafka)
         self._supervise(
             f"{code} identity",
             Identity(
@@ -366,12 +389,14 @@ class Stack:
             ),
         )
         for service in self._launch.services:
-            self._services[code, service] = SupervisedService(
-                f"{code} {service}",
-                spawn=partial(self._spawn, code, service),
-                answers=partial(self._answers, code, service),
-                on_change=self._changed,
-            )
+            for role in self._launch.roles(service):
+                name = service if role in ("all", "web") else f"{service}-{role}"
+                self._services[code, name] = SupervisedService(
+                    f"{code} {name}",
+                    spawn=partial(self.spawn, code, service, role, name),
+                    answers=partial(self._answers, code, name),
+                    on_change=self._changed,
+                )
 
     def _supervise(self, name: str, part: Part) -> SupervisedPart:
         self._parts[name] = SupervisedPart(part, name=name, on_change=self._changed)
@@ -391,10 +416,10 @@ class Stack:
         file.write_text(wanted, encoding="utf-8")
 
     def _service_ports(self, region: str) -> dict[str, int]:
-        return {
-            service: self._ports.get(f"{region}/{service}", liked=liked_port(region) if service == "cases" else None)
-            for service in SERVICES
-        }
+        return {service: self._port(region, service) for service in SERVICES}
+
+    def _port(self, region: str, name: str) -> int:
+        return self._ports.get(f"{region}/{name}", liked=liked_port(region) if name == "cases" else None)
 
     async def _start_parts(self) -> None:
         async def postgres() -> None:
@@ -409,8 +434,8 @@ class Stack:
         clusters = [shared_kafka()] if self.shared_kafka else [self._start_cluster(code) for code in self.regions]
         identities = [self._parts[f"{code} identity"].start() for code in self.regions]
         await _all(postgres(), self._parts["mail"].start(), *clusters, *identities)
-        for code, service in self._services:
-            self._write_environment(code, service)
+        for code in self.regions:
+            self._write_environments(code)
         await self._read_versions()
 
     async def _start_cluster(self, code: str) -> None:
@@ -435,8 +460,10 @@ class Stack:
         part = find_mirror(
             self.folder.path / code / "mirror",
             region=code,
-            kafka=self.kafka(code).address,
+            kafka=self._lines.at_home(code, self.kafka(code)),
             log=self.log(f"{code}-mirror"),
+            host=self._lines.host(code),
+            within=self._lines.within(code),
         )
         await self._supervise(f"{code} mirror", part).start()
         for peer in self.regions:
@@ -445,7 +472,8 @@ class Stack:
 
     async def _pull(self, code: str, peer: str) -> None:
         topics = [topic.name for topic in pulled(code, peer)]
-        await in_thread(partial(self.mirror(code).pull, peer, self.kafka(peer).address, topics))
+        address = self._lines.from_abroad(peer, self.kafka(peer))
+        await in_thread(partial(self.mirror(code).pull, peer, address, topics))
 
     async def _read_versions(self) -> None:
         self._versions = await in_thread(lambda: {name: dict(one.part.versions) for name, one in self._parts.items()})
@@ -458,6 +486,10 @@ class Stack:
                     password=self._secrets.get(f"{code}/{service}/database"),
                     extensions=DATABASE_EXTENSIONS.get(service, ()),
                 )
+
+    def _write_environments(self, region: str) -> None:
+        for service in self._launch.services:
+            self._write_environment(region, service)
 
     def _write_environment(self, region: str, service: str) -> None:
         settings = service_environment(
@@ -476,9 +508,8 @@ class Stack:
         write_private(self.folder.environment_file(region, service), json.dumps(settings, indent=1))
 
     async def _start_services(self, regions: Sequence[str]) -> None:
-        keys = [key for key in self._services if key[0] in regions]
-        await self._migrate(keys)
-        await _all(*(self._services[key].start() for key in keys))
+        await self._migrate([(code, service) for code in regions for service in self._launch.services])
+        await _all(*(one.start() for (code, _), one in self._services.items() if code in regions))
 
     async def _migrate(self, keys: Sequence[tuple[str, str]]) -> None:
         files = {key: self.folder.environment_file(*key) for key in keys}
@@ -493,18 +524,20 @@ class Stack:
                 raise DidNotStart(f"migration {number + 1} failed; {child.log} ends with\n{child.tail()}")
         self._progress("databases", Condition.READY, "")
 
-    def _spawn(self, region: str, service: str) -> Child:
+    def spawn(self, region: str, service: str, role: str, name: str) -> Child:
+        """One more process of a service, which nobody watches but who asked for it."""
+        settings = self.environment(region, service) | {"TIBS_HTTP_PORT": str(self._port(region, name))}
         return Child(
-            name=f"{region} {service}",
-            argv=self._launch.run(service),
-            log=self.log(f"{region}-{service}"),
-            env=child_environment(self.environment(region, service)),
+            name=f"{region} {name}",
+            argv=self._launch.run(service, role),
+            log=self.log(f"{region}-{name}"),
+            env=child_environment(settings),
             cwd=self.folder.path,
         )
 
-    async def _answers(self, region: str, service: str) -> str | None:
+    async def _answers(self, region: str, name: str) -> str | None:
         """None when it is ready, else what it says instead."""
-        url = f"http://{LOOPBACK}:{self._service_ports(region)[service]}/readyz"
+        url = f"http://{LOOPBACK}:{self._port(region, name)}/readyz"
         try:
             answer = await self._http.get(url)
         except httpx.HTTPError as error:

@@ -103,11 +103,11 @@ class Supervised:
     async def kill(self) -> None:
         """Ends it as a crash or a power cut would, and holds it down: for fault tests."""
 
-        def kill() -> None:
-            if self.child is not None:
-                self.child.kill()
+        await self._hold_down(self._kill)
 
-        await self._hold_down(kill)
+    def _kill(self) -> None:
+        if self.child is not None:
+            self.child.kill()
 
     async def _hold_down(self, end: Callable[[], None]) -> None:
         if self._watcher is not None:
@@ -152,6 +152,9 @@ class SupervisedPart(Supervised):
 
     async def _launch(self) -> None:
         await in_thread(self.part.start)
+
+    def _kill(self) -> None:
+        self.part.kill()
 
     def _end(self) -> None:
         self.part.stop()

@@ -51,6 +51,11 @@ class Part(ABC):
     def stop(self) -> None:
         """Ends it cleanly. Harmless when it is not running."""
 
+    def kill(self) -> None:
+        """As a power cut would, if it is a process of ours."""
+        if self.child is not None:
+            self.child.kill()
+
     def release(self) -> None:  # noqa: B027 (most parts hold no ports of their own choice)
         """Gives its ports back, after `stop`; the next start may choose others."""
 

@@ -8,6 +8,7 @@ import uuid
 from abc import abstractmethod
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -73,15 +74,37 @@ class ConfiguredKafka(Kafka):
         pass
 
 
+@dataclass(frozen=True)
+class Listener:
+    """One more door of a broker, as an external listener has it: where it listens, and what it tells callers to dial.
+
+    Both are host:port. Somebody may stand between them: a proxy, a network namespace.
+    """
+
+    binds: str
+    advertised: str
+
+
 class EmbeddedKafka(Kafka):
-    """A broker as a child process. Its port, cluster id and data stay in `folder` over restarts."""
+    """A broker as a child process. Its port, cluster id and data stay in `folder` over restarts.
+
+    `listeners` are those besides the loopback's, by name in capitals.
+    """
 
     origin = Origin.EMBEDDED
 
     def __init__(
-        self, folder: Path, *, say: Say = quiet, log: Path | None = None, port: int | None = None, heap: str = "256m"
+        self,
+        folder: Path,
+        *,
+        say: Say = quiet,
+        log: Path | None = None,
+        port: int | None = None,
+        heap: str = "256m",
+        listeners: Mapping[str, Listener] | None = None,
     ) -> None:
         self._folder = folder
+        self._listeners = dict(listeners or {})
         self._say = say
         self._log = log or folder / "kafka.log"
         self._preferred = port
@@ -127,7 +150,7 @@ class EmbeddedKafka(Kafka):
         """The ports of the run before, so that clients that kept the address find it again."""
         with contextlib.suppress(FileNotFoundError):
             held = self._properties.read_text(encoding="utf-8")
-            found = re.search(r"^listeners=PLAINTEXT://[^:]+:(\d+),CONTROLLER://[^:]+:(\d+)$", held, re.MULTILINE)
+            found = re.search(r"^listeners=PLAINTEXT://[^:]+:(\d+),CONTROLLER://[^:,]+:(\d+)", held, re.MULTILINE)
             if found:
                 return self._preferred or int(found[1]), int(found[2])
         return self._preferred, None
@@ -137,8 +160,21 @@ class EmbeddedKafka(Kafka):
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.quorum.voters": f"1@{LOOPBACK}:{controller}",
-            "listeners": f"PLAINTEXT://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controller}",
-            "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{port}",
+            "listeners": ",".join(
+                [
+                    f"PLAINTEXT://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controller}",
+                    *(f"{name}://{one.binds}" for name, one in self._listeners.items()),
+                ]
+            ),
+            "advertised.listeners": ",".join(
+                [
+                    f"PLAINTEXT://{LOOPBACK}:{port}",
+                    *(f"{name}://{one.advertised}" for name, one in self._listeners.items()),
+                ]
+            ),
+            "listener.security.protocol.map": ",".join(
+                f"{name}:PLAINTEXT" for name in ("PLAINTEXT", "CONTROLLER", *self._listeners)
+            ),
             "controller.listener.names": "CONTROLLER",
             "log.dirs": str(self._data),
             # After kill -9 a broker is let in again only when its old session is over: 9 s by default.
@@ -193,11 +229,6 @@ class EmbeddedKafka(Kafka):
         if self.child is not None:
             # Everything acknowledged is in the log already; a broker that takes long to say goodbye is ended.
             self.child.stop(signal.SIGTERM, grace=10)
-
-    def kill(self) -> None:
-        """As a power cut would: for fault tests."""
-        if self.child is not None:
-            self.child.kill()
 
     def release(self) -> None:
         """Lets others have the ports; the next start chooses again."""
@@ -275,8 +306,18 @@ class DockerKafka(Kafka):
             self._container = None
 
 
-def find_kafka(folder: Path, *, say: Say = quiet, log: Path | None = None, port: int | None = None) -> Kafka:
-    """The Kafka of this machine, not started yet: configured address, embedded, Docker, or MissingPart."""
+def find_kafka(
+    folder: Path,
+    *,
+    say: Say = quiet,
+    log: Path | None = None,
+    port: int | None = None,
+    listeners: Mapping[str, Listener] | None = None,
+) -> Kafka:
+    """The Kafka of this machine, not started yet: configured address, embedded, Docker, or MissingPart.
+
+    Only an embedded one has `listeners` of its own.
+    """
     if address := configured("kafka"):
         say(f"Kafka: using {address} (TIBS_DEVSTACK_KAFKA)")
         return ConfiguredKafka(address)
@@ -293,4 +334,4 @@ def find_kafka(folder: Path, *, say: Say = quiet, log: Path | None = None, port:
             "openjdk-17-jre-headless maven`) or start Docker, or set TIBS_DEVSTACK_KAFKA to host:port of a broker."
         ) from why
     say(f"Kafka: embedded, Apache Kafka {pinned_version()} as a child process")
-    return EmbeddedKafka(folder, say=say, log=log, port=port)
+    return EmbeddedKafka(folder, say=say, log=log, port=port, listeners=listeners)

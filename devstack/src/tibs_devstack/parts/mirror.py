@@ -32,17 +32,18 @@ class Mirror(Part):
 
     name = "mirror"
 
-    def __init__(self, folder: Path, *, region: str, kafka: str, say: Say = quiet) -> None:
+    def __init__(self, folder: Path, *, region: str, kafka: str, say: Say = quiet, host: str = LOOPBACK) -> None:
         self.region = region
         self._folder = folder
         self._kafka = kafka
         self._say = say
+        self._host = host
         self._port: int | None = None
 
     @property
     def address(self) -> str:
         """Of its REST interface, e.g. http://127.0.0.1:8083."""
-        return f"http://{LOOPBACK}:{self._port}"
+        return f"http://{self._host}:{self._port}"
 
     def release(self) -> None:
         if self._port is not None:
@@ -99,8 +100,8 @@ class Mirror(Part):
         self._folder.mkdir(parents=True, exist_ok=True)
         self._port = self._port or free_port()
         settings = _worker(self.region, self._kafka) | {
-            "listeners": f"http://{LOOPBACK}:{self._port}",
-            "rest.advertised.host.name": LOOPBACK,
+            "listeners": f"http://{self._host}:{self._port}",
+            "rest.advertised.host.name": self._host,
         }
         properties = self._folder / "worker.properties"
         properties.write_text("".join(f"{key}={value}\n" for key, value in settings.items()), encoding="utf-8")
@@ -177,16 +178,29 @@ def _worker(region: str, kafka: str) -> dict[str, str]:
 
 
 class EmbeddedMirror(Mirror):
-    """A worker as a child process, in `folder`; its port stays over restarts of the process."""
+    """A worker as a child process, in `folder`; its port stays over restarts of the process.
+
+    `within` is put before its command line, to run it somewhere else: `ip netns exec NAME`.
+    """
 
     origin = Origin.EMBEDDED
 
     def __init__(
-        self, folder: Path, *, region: str, kafka: str, say: Say = quiet, log: Path | None = None, heap: str = "160m"
+        self,
+        folder: Path,
+        *,
+        region: str,
+        kafka: str,
+        say: Say = quiet,
+        log: Path | None = None,
+        heap: str = "160m",
+        host: str = LOOPBACK,
+        within: Sequence[str] = (),
     ) -> None:
-        super().__init__(folder, region=region, kafka=kafka, say=say)
+        super().__init__(folder, region=region, kafka=kafka, say=say, host=host)
         self._log = log or folder / "mirror.log"
         self._heap = heap
+        self._within = within
 
     def start(self) -> None:
         if self.child is not None and self.child.running:
@@ -196,7 +210,7 @@ class EmbeddedMirror(Mirror):
         child = Child(
             name=f"the mirror of {self.region}",
             argv=[
-                *(command, f"-Xmx{self._heap}", *JVM, *LOGGING, "-cp", jars),
+                *(*self._within, command, f"-Xmx{self._heap}", *JVM, *LOGGING, "-cp", jars),
                 *("org.apache.kafka.connect.cli.ConnectDistributed", str(properties)),
             ],
             log=self._log,
@@ -262,8 +276,20 @@ class DockerMirror(Mirror):
             self._container = None
 
 
-def find_mirror(folder: Path, *, region: str, kafka: str, say: Say = quiet, log: Path | None = None) -> Mirror:
-    """The mirror of a region on this machine, not started yet: embedded, Docker, or MissingPart."""
+def find_mirror(
+    folder: Path,
+    *,
+    region: str,
+    kafka: str,
+    say: Say = quiet,
+    log: Path | None = None,
+    host: str = LOOPBACK,
+    within: Sequence[str] = (),
+) -> Mirror:
+    """The mirror of a region on this machine, not started yet: embedded, Docker, or MissingPart.
+
+    Only an embedded one can be put somewhere else by `host` and `within`.
+    """
     try:
         java()
         classpath(say)
@@ -275,4 +301,4 @@ def find_mirror(folder: Path, *, region: str, kafka: str, say: Say = quiet, log:
             f"A mirror is missing: {why}, and {no_docker}. Install Java 17 and Maven, start Docker, or let the regions "
             "share one cluster by --shared-kafka."
         ) from why
-    return EmbeddedMirror(folder, region=region, kafka=kafka, say=say, log=log)
+    return EmbeddedMirror(folder, region=region, kafka=kafka, say=say, log=log, host=host, within=within)
