@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 REGIONS ?= pl84,fi1c
 
-.PHONY: help setup demo up story test lint types format bench screenshots schemas lock clean
+.PHONY: help setup demo up story test drills lint types format bench screenshots schemas lock clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -24,7 +24,12 @@ story: ## The main job once more, on what `make up` or `make demo` started
 
 test: setup ## All tests, fast ones first
 	@scripts/setup-browser.sh
+	@scripts/setup-drills.sh
 	@$(BIN)/python scripts/test.py $(STAGES)
+
+drills: setup ## Faults under load between two regions, for an hour (SHORT=1: six minutes); ends with one JSON line
+	@scripts/setup-drills.sh
+	@PYTHONPATH=tests $(BIN)/python -m drills $(if $(SHORT),--short) $(DRILLS)
 
 lint: setup ## Style, types and the walls between packages
 	@$(BIN)/python scripts/test.py lint

@@ -3,6 +3,7 @@
 Usage: python scripts/test.py [STAGE …]; without a name, all of them. The first stage that fails ends the run.
 """
 
+import os
 import subprocess
 import sys
 import time
@@ -28,6 +29,7 @@ STAGES: dict[str, list[list[str]]] = {
     "unit": [_pytest("not integration and not system")],
     "integration": [_pytest("integration and not system")],
     "system": [_pytest("system")],
+    "drills": [[sys.executable, "-m", "drills", "--short"]],
 }
 
 
@@ -36,10 +38,13 @@ def main(names: list[str]) -> int:
         print(f"there is no stage {', '.join(unknown)}; there are {', '.join(STAGES)}", file=sys.stderr)
         return 2
     took: dict[str, float] = {}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}  # where `drills` lies
     for name in names or STAGES:
         print(f"── {name} ──", flush=True)
         started = time.monotonic()
-        failed = any(subprocess.run(command, cwd=ROOT, check=False).returncode for command in STAGES[name])
+        failed = any(
+            subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode for command in STAGES[name]
+        )
         took[name] = time.monotonic() - started
         if failed:
             break
