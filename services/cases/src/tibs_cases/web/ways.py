@@ -28,6 +28,7 @@ class Step:
 class Mark:
     """How far a message or a contact has come, in one badge; `at` is when, and of what `told` says it is the time."""
 
+    code: str
     word: str
     icon: str
     meaning: str = ""
@@ -91,21 +92,26 @@ def simple(sent: Sent) -> Mark:
     """A message's or a contact's way in one badge."""
     match sent.delivery:
         case Delivery.QUEUED:
-            return Mark(gettext("Waiting to send"), "clock-pause", "amber")
+            return Mark(sent.delivery, gettext("Waiting to send"), "clock-pause", "amber")
         case Delivery.FAILED:
             return Mark(
-                gettext("Sending failed"), "alert-triangle", "amber", at=sent.next_attempt_at, told=_again(sent)
+                sent.delivery,
+                gettext("Sending failed"),
+                "alert-triangle",
+                "amber",
+                at=sent.next_attempt_at,
+                told=_again(sent),
             )
         case Delivery.SENT:
-            return Mark(gettext("Sent"), "send")
+            return Mark(sent.delivery, gettext("Sent"), "send")
         case Delivery.DELIVERED:
-            return Mark(gettext("Delivered"), "mail-check", "green")
+            return Mark(sent.delivery, gettext("Delivered"), "mail-check", "green")
         case Delivery.READ:
-            return Mark(gettext("Read by the broker there"), "eye", "green", at=sent.read_at)
+            return Mark(sent.delivery, gettext("Read by the broker there"), "eye", "green", at=sent.read_at)
         case Delivery.ANSWERED:
-            return Mark(gettext("Answered"), "checks", "green")
+            return Mark(sent.delivery, gettext("Answered"), "checks", "green")
         case Delivery.OVERDUE:
-            return Mark(gettext("Answer overdue"), "alert-triangle", "red")
+            return Mark(sent.delivery, gettext("Answer overdue"), "alert-triangle", "red")
 
 
 STATES = {
