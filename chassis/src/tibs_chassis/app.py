@@ -26,6 +26,8 @@ from tibs_chassis.node import Node
 from tibs_chassis.regions import RegionsError
 from tibs_chassis.relay import Relay
 from tibs_chassis.replay import replay
+from tibs_chassis.restored.command import reconcile
+from tibs_chassis.restored.reconcile import Versions
 from tibs_chassis.settings import NodeSettings
 from tibs_chassis.standings import Standings, StandingsError
 from tibs_chassis.telemetry import REQUESTS, configure_telemetry
@@ -51,6 +53,7 @@ class Service:
 
     `tasks` are coroutines that work until cancelled (job workers, timers), in the roles consumer and all; `web_tasks`
     the same beside the API; `resources` are entered before anything starts and left after everything has ended.
+    `versions` tells what counts the versions of its aggregates, for the day when a backup is restored.
     """
 
     name: str
@@ -62,6 +65,7 @@ class Service:
     tasks: Sequence[Task] = ()
     web_tasks: Sequence[Task] = ()
     resources: Sequence[Callable[[], AbstractAsyncContextManager[Any]]] = field(default_factory=tuple)
+    versions: Versions = field(default_factory=Versions)
 
 
 async def run(service: Service, role: RunRole) -> None:
@@ -85,7 +89,14 @@ async def run(service: Service, role: RunRole) -> None:
             parts["consumers"] = host.run()
         parts |= {f"task {task.__name__}": task() for task in service.tasks}
     if does(RunRole.RELAY):
-        relay = Relay(database=service.database, kafka=settings.kafka, service=service.name, region=settings.region)
+        relay = Relay(
+            database=service.database,
+            kafka=settings.kafka,
+            service=service.name,
+            region=settings.region,
+            regions=service.node.regions,
+            versions=service.versions.tables,
+        )
         parts["relay"] = relay.run()
     if does(RunRole.WEB):
         parts |= {f"task {task.__name__}": task() for task in service.web_tasks}
@@ -156,7 +167,7 @@ def trust_of(service: Service) -> Trust:
 
 
 def service_cli(name: str, build: Callable[[], Service], package: str) -> Callable[[], None]:
-    """The command of a service: run, migrate, dlq, replay, verify, openapi."""
+    """The command of a service: run, migrate, dlq, replay, reconcile, verify, openapi."""
     app = typer.Typer(no_args_is_help=True, add_completion=False, help=f"The {name} service of a TIBS node.")
     dlq = typer.Typer(no_args_is_help=True, help="Records that could not be applied.")
     app.add_typer(dlq, name="dlq")
@@ -209,6 +220,14 @@ def service_cli(name: str, build: Callable[[], Service], package: str) -> Callab
         """Read topics again from their beginning, while the service serves."""
         asyncio.run(_replay(built(), consumer, topic, rebuild))
 
+    @app.command("reconcile")
+    def reconcile_command(
+        yes: bool = typer.Option(False, help="Reconcile; without it, what would be is listed."),
+    ) -> None:
+        """After a restore: bring the database in step with what it had published. Exit code 1 if it is not."""
+        service = built()
+        raise SystemExit(reconcile(service, yes=yes, hear_again=lambda: _replay_all(service)))
+
     @app.command("verify")
     def verify_command(
         peer: list[str] = typer.Option([], help="Another region and its Kafka to compare with, fi1c=host:9092."),
@@ -248,6 +267,15 @@ async def _replay(service: Service, name: str | None, topic: str | None, rebuild
         _fail(f"there is no consumer '{name}'; there are {', '.join(one.name for one in service.consumers)}")
     async with AsyncExitStack() as stack:
         stack.push_async_callback(service.database.close)
+        await _take_again(service, chosen, topic, rebuild)
+
+
+async def _replay_all(service: Service) -> None:
+    await _take_again(service, service.consumers, None, rebuild=False)
+
+
+async def _take_again(service: Service, chosen: Sequence[Consumer], topic: str | None, rebuild: bool) -> None:
+    async with AsyncExitStack() as stack:
         for resource in service.resources:
             await stack.enter_async_context(resource())
         for one in chosen:

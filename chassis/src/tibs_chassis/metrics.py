@@ -5,6 +5,9 @@ from prometheus_client import Counter, Gauge, Histogram
 OUTBOX_WAITING = Gauge("tibs_outbox_waiting", "Events committed but not yet confirmed by Kafka.")
 OUTBOX_AGE = Gauge("tibs_outbox_age_seconds", "Age of the oldest event that Kafka has not confirmed.")
 OUTBOX_PUBLISHED = Counter("tibs_outbox_published_total", "Events confirmed by Kafka.")
+RELAY_HELD = Gauge(
+    "tibs_relay_held", "1 while nothing is published, for the database is older than what it has published."
+)
 INBOX = Counter(
     "tibs_inbox_total",
     "Records by consumer and by what became of them: applied, repeated, outdated, skipped, dead, quarantined.",

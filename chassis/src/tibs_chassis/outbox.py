@@ -15,6 +15,8 @@ from tibs_contracts.signatures import SignatureError, Signer
 from tibs_contracts.topics import Channel, Topic
 
 CHANNEL = "tibs_outbox"
+RETENTION_DAYS = 14
+"""How long a row is remembered after it was written, so that what left can be compared with what arrived."""
 MAX_PAYLOAD = 900_000
 """Bytes. Below the broker's limit of 1 MiB a record, headers included: an unsendable row would block all behind it."""
 

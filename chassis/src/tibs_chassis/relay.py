@@ -5,7 +5,7 @@ their sequence after every failure, and none of the job queues over PostgreSQL k
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import orjson
@@ -18,7 +18,9 @@ from psycopg.types.json import set_json_loads
 from tibs_chassis import metrics
 from tibs_chassis.database import Database
 from tibs_chassis.log import logger
-from tibs_chassis.outbox import CHANNEL
+from tibs_chassis.outbox import CHANNEL, RETENTION_DAYS
+from tibs_chassis.regions import Regions
+from tibs_chassis.restored import detection
 
 BATCH = 1000
 POLL_SECONDS = 1.0
@@ -26,7 +28,8 @@ STANDBY_SECONDS = 1.0
 SILENCE_SECONDS = 2.0
 """How long a batch may be on its way before the relay says that it waits for Kafka."""
 BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-RETENTION_DAYS = 14
+HOLD_SECONDS = 10.0
+"""How often a relay that holds back looks whether it may go on."""
 
 _WAITING = """
 SELECT seq, topic, subject, headers, payload FROM outbox_waiting JOIN outbox USING (seq)
@@ -87,11 +90,30 @@ class Row(NamedTuple):
 
 
 class Relay:
-    """One service's relay. Start as many as you like: a session lock in the database lets one of them work."""
+    """One service's relay. Start as many as you like: a session lock in the database lets one of them work.
 
-    def __init__(self, *, database: Database, kafka: str, service: str, region: str) -> None:
+    `regions` lets it tell its region's records from a stranger's on its own topics; `versions` names the tables that
+    count the versions of aggregates.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        kafka: str,
+        service: str,
+        region: str,
+        regions: Regions | None = None,
+        versions: Mapping[str, str] | None = None,
+        hold_seconds: float = HOLD_SECONDS,
+    ) -> None:
         self._database = database
         self._kafka = kafka
+        self._service = service
+        self._region = region
+        self._regions = regions
+        self._versions = versions or {}
+        self._hold_seconds = hold_seconds
         self._client_id = f"tibs-{region}-{service}-relay"
         self.active = False
         self.failing: str | None = None
@@ -100,6 +122,8 @@ class Relay:
         """Whether the table may still say so, perhaps of a relay before this one."""
         self._unproven: set[int] = set()
         """Rows handed to Kafka whose note is not in the database yet."""
+        self.held = False
+        """It holds back, for the database is older than what it has published."""
 
     async def run(self) -> None:
         """Works until cancelled. No failure of Kafka or of the database ends it."""
@@ -110,6 +134,7 @@ class Relay:
                     await self._tell_newest_again(connection)
                     await self._until_ours(connection)
                     await self.prepare(connection)
+                    await self._until_in_step(connection)
                     producer = producer_for(self._kafka, client_id=self._client_id)
                     try:
                         await producer.start()
@@ -119,6 +144,7 @@ class Relay:
                         self.active = False
                         await producer.stop()
             except (KafkaError, psycopg.Error, OSError, TimeoutError) as error:
+                self.active = False
                 # A producer that failed for good cannot be used again: the next turn makes a new one and begins at
                 # the first row that was not confirmed, so nothing is skipped and nothing overtakes.
                 self.failing = f"{type(error).__name__}: {error}"
@@ -147,6 +173,47 @@ class Relay:
         if self._unproven:
             await connection.execute(_NEWEST_AGAIN, (list(self._unproven),))
             self._unproven.clear()
+
+    async def _until_in_step(self, connection: psycopg.AsyncConnection) -> None:
+        """Holds everything back while the topics hold what the database does not know: see docs/adr/0010.
+
+        A restored database would use numbers again that readers have seen, and what it tells would be passed over.
+        """
+        while True:
+            reason = await self._reason_to_hold(connection)
+            if reason is None:
+                if self.held:
+                    logger.info("relay.in_step")
+                self._show_held(False)
+                self.failing = None
+                return
+            if reason != self.failing:
+                logger.error("relay.held", reason=reason)
+            self.failing = reason
+            self._show_held(True)
+            await self._show_lag(connection)
+            await asyncio.sleep(self._hold_seconds)
+
+    async def _reason_to_hold(self, connection: psycopg.AsyncConnection) -> str | None:
+        """None leaves the lock with us: who reconciles waits until this relay is gone."""
+        cursor = await connection.execute(detection.TAKE)
+        if (row := await cursor.fetchone()) is None or not row[0]:
+            return "the database is being reconciled with what it has published"
+        reason = await detection.reason_to_hold(
+            connection,
+            kafka=self._kafka,
+            region=self._region,
+            service=self._service,
+            regions=self._regions,
+            versions=self._versions,
+        )
+        if reason is not None:
+            await connection.execute(detection.GIVE)
+        return reason
+
+    def _show_held(self, held: bool) -> None:
+        self.held = held
+        metrics.RELAY_HELD.set(held)
 
     async def prepare(self, connection: psycopg.AsyncConnection) -> None:
         """Makes a connection of the database fit for `drain`."""

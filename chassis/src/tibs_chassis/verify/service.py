@@ -14,7 +14,7 @@ import psycopg
 from tibs_chassis.database import Database
 from tibs_chassis.inbox import Consumer
 from tibs_chassis.node import Node
-from tibs_chassis.relay import RETENTION_DAYS
+from tibs_chassis.outbox import RETENTION_DAYS
 from tibs_chassis.verify import rules
 from tibs_chassis.verify.copies import Copy, Subject, digest_of, tells_facts
 from tibs_chassis.verify.mirrors import PAUSE_SECONDS
