@@ -286,6 +286,12 @@ def replay(context: typer.Context, region: Region, service: Service, state_dir: 
     _service_command(region, service, ["replay", *context.args], state_dir)
 
 
+@app.command(context_settings=_PASS_THROUGH)
+def reconcile(context: typer.Context, region: Region, service: Service, state_dir: StateDir = None) -> None:
+    """After a backup was restored: what topics hold beyond the database; --yes brings it in step."""
+    _service_command(region, service, ["reconcile", *context.args], state_dir)
+
+
 @app.command()
 def verify(
     regions: Annotated[

@@ -9,6 +9,7 @@ from starlette.types import Receive, Scope, Send
 from tibs_cases.access import ACCESS
 from tibs_cases.introductions.gateway import HttpRegistry
 from tibs_cases.node import CasesNode
+from tibs_cases.restored import VERSIONS
 from tibs_cases.settings import Settings
 from tibs_cases.web.app import create_workbench
 from tibs_cases.wiring import ROUTERS, consumers, watch, watch_peers
@@ -81,6 +82,7 @@ def build() -> Service:
         consumers=consumers(node),
         tasks=[watch_promises, watch_network],
         resources=[clients],
+        versions=VERSIONS,
     )
 
 

@@ -23,6 +23,7 @@ from tibs_registry.directory.api import router as directory_routes
 from tibs_registry.directory.events import consumer as directory_consumer
 from tibs_registry.profiles import service as profile_use_cases
 from tibs_registry.profiles.api import router as profile_routes
+from tibs_registry.restored import VERSIONS
 from tibs_registry.settings import RegistrySettings
 
 NAME = "registry"
@@ -51,6 +52,7 @@ def build(settings: RegistrySettings | None = None) -> Service:
         api=api,
         consumers=[directory_consumer()],
         tasks=[expiry(database=database, node=node, interval=settings.expiry_interval)],
+        versions=VERSIONS,
     )
 
 
