@@ -58,10 +58,13 @@ class NodeFiles:
     regions: Path
 
 
-def make_node_files(directory: Path, *, regions_file: Path, region: str = "pl84") -> NodeFiles:
+def make_node_files(
+    directory: Path, *, regions_file: Path, region: str = "pl84", like: Mapping[str, str] | None = None
+) -> NodeFiles:
     """Fresh keys in `directory`, and regions.yaml with the public keys of each region.
 
-    The private keys of every region are written as `contacts-<region>.json` and `signing-<region>.json`.
+    The private keys of every region are written as `contacts-<region>.json` and `signing-<region>.json`. `like` adds
+    regions that are another one but for their code: on a Kafka that tests share, their topics are a test's own.
     """
     import yaml
 
@@ -69,6 +72,8 @@ def make_node_files(directory: Path, *, regions_file: Path, region: str = "pl84"
     (directory / "node-key.json").write_text(json.dumps(key.as_dict(private=True)))
     (directory / "node-jwks.json").write_text(json.dumps(KeySet([key]).as_dict(private=False)))
     content = yaml.safe_load(regions_file.read_text(encoding="utf-8"))
+    by_code = {entry["code"]: entry for entry in content["regions"]}
+    content["regions"] += [by_code[model] | {"code": code} for code, model in (like or {}).items()]
     for entry in content["regions"]:
         contacts = OKPKey.generate_key("X25519", parameters={"kid": f"contacts-{entry['code']}", "use": "enc"})
         (directory / f"contacts-{entry['code']}.json").write_text(json.dumps(contacts.as_dict(private=True)))

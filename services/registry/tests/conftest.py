@@ -2,6 +2,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from tibs_chassis import migrations
-from tibs_chassis.app import Service
+from tibs_chassis.app import Service, trust_of
 from tibs_chassis.auth import Role
 from tibs_chassis.database import Database
 from tibs_chassis.regions import Regions
@@ -25,6 +26,9 @@ from tibs_registry.tables import Table
 
 REGIONS_FILE = Path(__file__).parents[3] / "deploy" / "regions.yaml"
 
+OWN_TOPICS = {"pltold": "pl84", "plback": "pl84", "fiback": "fi1c"}
+"""Regions for tests that publish: a relay holds back when its topics hold events that its database never wrote."""
+
 SignIn = Callable[..., Awaitable[httpx.AsyncClient]]
 Outbox = Callable[..., Awaitable[list[dict[str, Any]]]]
 
@@ -36,7 +40,7 @@ def regions() -> Regions:
 
 @pytest.fixture(scope="session")
 def files(tmp_path_factory: pytest.TempPathFactory) -> NodeFiles:
-    return make_node_files(tmp_path_factory.mktemp("node"), regions_file=REGIONS_FILE)
+    return make_node_files(tmp_path_factory.mktemp("node"), regions_file=REGIONS_FILE, like=OWN_TOPICS)
 
 
 @pytest.fixture(scope="session")
@@ -123,6 +127,60 @@ def outbox(database: Database) -> Outbox:
             ]
 
     return read
+
+
+@dataclass
+class Registry:
+    """The registry of a region, and a hand on its API."""
+
+    service: Service
+    minter: TokenMinter
+    stack: AsyncExitStack
+
+    async def sign_in(self, *roles: Role) -> httpx.AsyncClient:
+        assert self.service.api is not None
+        principal = make_principal(*roles, region=self.service.node.region)
+        client = api_client(self.service.api, minter=self.minter, audience="registry", principal=principal)
+        return await self.stack.enter_async_context(client)
+
+    async def published(self, actor: dict[str, Any], **changes: Any) -> dict[str, Any]:
+        """A profile that another person has reviewed."""
+        broker, reviewer = await self.sign_in(Role.BROKER), await self.sign_in(Role.REVIEWER)
+        draft = await made(broker.post("/api/v1/profiles", json=profile_body(actor["id"], **changes)))
+        return await self.publish(broker, reviewer, draft)
+
+    async def publish(
+        self, broker: httpx.AsyncClient, reviewer: httpx.AsyncClient, draft: dict[str, Any]
+    ) -> dict[str, Any]:
+        path = f"/api/v1/profiles/{draft['id']}"
+        submitted = await made(broker.post(f"{path}/submission", headers=seen(draft)))
+        return await made(reviewer.post(f"{path}/review", json=verdict_body(), headers=seen(submitted)))
+
+
+MakeRegistry = Callable[..., Registry]
+
+
+@pytest.fixture
+async def make_registry(files: NodeFiles) -> AsyncIterator[MakeRegistry]:
+    """`make_registry(region, url, kafka)` → the registry of one of `OWN_TOPICS` on a migrated database."""
+    async with AsyncExitStack() as stack:
+
+        def make(region: str, url: str, kafka: str) -> Registry:
+            settings = RegistrySettings(
+                region=region,
+                regions_file=files.regions,
+                database_url=url,
+                kafka=kafka,
+                node_jwks=files.jwks,
+                signing_key=files.regions.parent / f"signing-{region}.json",
+                oidc_issuer="http://127.0.0.1:1",
+            )
+            service = build(settings)
+            trust_of(service)
+            stack.push_async_callback(service.database.close)
+            return Registry(service, TokenMinter(region=region, key_file=files.key), stack)
+
+        yield make
 
 
 @pytest.fixture

@@ -4,15 +4,17 @@ import ast
 import asyncio
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from sqlalchemy import text
 
+from tibs_chassis import migrations
 from tibs_chassis.app import Service
+from tibs_chassis.auth import Role
 from tibs_chassis.kafka import ConsumerHost
 from tibs_chassis.relay import Relay
 from tibs_chassis.replay import replay
@@ -23,6 +25,8 @@ from tibs_registry import app as registry
 from tibs_registry.access import ACCESS
 from tibs_registry.mothers import actor_body, made, seen
 from tibs_registry.tables import Table
+
+from .conftest import MakeRegistry
 
 pytestmark = pytest.mark.integration
 
@@ -65,19 +69,24 @@ def test_no_use_case_commits_and_nothing_else_publishes() -> None:
 
 
 async def test_what_is_published_comes_back_from_kafka_once(
-    service: Service, kafka: str, broker: httpx.AsyncClient, reviewer: httpx.AsyncClient, published: dict[str, Any]
+    make_registry: MakeRegistry, make_database: Callable[..., str], kafka: str
 ) -> None:
+    url, region = make_database("told"), "pltold"
+    await asyncio.to_thread(migrations.upgrade, url, "tibs_registry")
+    registry = make_registry(region, url, kafka)
+    service, broker = registry.service, await registry.sign_in(Role.BROKER)
+    published = await registry.published(await made(broker.post("/api/v1/actors", json=actor_body())))
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
     await admin.create_topics(
-        [NewTopic(one.name, num_partitions=one.partitions, replication_factor=1) for one in declared("pl84", [])]
+        [NewTopic(one.name, num_partitions=one.partitions, replication_factor=1) for one in declared(region, [])]
     )
     await admin.close()
     actor = await made(broker.post("/api/v1/actors", json=actor_body("Łomża Dairy", listed=True)))
     listed = f"/api/v1/directory/actors/{actor['id']}"
-    relay = Relay(database=service.database, kafka=kafka, service="registry", region="pl84")
+    relay = Relay(database=service.database, kafka=kafka, service="registry", region=region)
     host = ConsumerHost(
-        kafka=kafka, service="registry", region="pl84", consumers=service.consumers, database=service.database
+        kafka=kafka, service="registry", region=region, consumers=service.consumers, database=service.database
     )
     parts = [asyncio.create_task(part) for part in (relay.run(), host.run())]
     try:
@@ -100,11 +109,11 @@ async def test_what_is_published_comes_back_from_kafka_once(
     async def directory() -> list[Any]:
         # Other tests share the broker; what they tell is no concern of this one.
         async with service.database.transaction() as session:
-            profiles = await session.execute(text("SELECT * FROM directory_profile WHERE region = 'pl84'"))
-            actors = await session.execute(text("SELECT * FROM directory_actor WHERE region = 'pl84'"))
+            profiles = await session.execute(text("SELECT * FROM directory_profile WHERE region = 'pltold'"))
+            actors = await session.execute(text("SELECT * FROM directory_actor WHERE region = 'pltold'"))
             return [tuple(row) for row in [*profiles, *actors]]
 
-    live, topic = await directory(), r"tibs\.pl84\.registry\.v1"
+    live, topic = await directory(), r"tibs\.pltold\.registry\.v1"
     for _ in range(2):
         await replay(service.consumers[0], database=service.database, kafka=kafka, topic_pattern=topic, rebuild=True)
         assert await directory() == live
