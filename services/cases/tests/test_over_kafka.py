@@ -1,7 +1,7 @@
 """Two nodes over a real Kafka: what one says the other hears, also when a node was away meanwhile."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -21,6 +21,16 @@ from .conftest import Story, TestNode
 pytestmark = pytest.mark.integration
 
 EVERY = timedelta(seconds=1)
+
+
+@pytest.fixture
+async def pl(make_node: Callable[..., Awaitable[TestNode]]) -> TestNode:
+    return await make_node("plwire")
+
+
+@pytest.fixture
+async def fi(make_node: Callable[..., Awaitable[TestNode]]) -> TestNode:
+    return await make_node("fiwire")
 
 
 @asynccontextmanager
@@ -51,7 +61,7 @@ async def state(story: Story, node: TestNode) -> str | None:
 
 async def test_an_introduction_is_completed_although_each_node_was_away_for_a_while(story: Story, kafka: str) -> None:
     pl, fi = story.pl, story.fi
-    await declare_topics(kafka, [*declared("pl84", ["fi1c"]), *declared("fi1c", ["pl84"])])
+    await declare_topics(kafka, [*declared(pl.region, [fi.region]), *declared(fi.region, [pl.region])])
     async with running(fi, kafka):
         async with running(pl, kafka):
             await eventually(lambda: state(story, fi), until=lambda held: held == "delivered", within=60)
@@ -65,7 +75,7 @@ async def test_an_introduction_is_completed_although_each_node_was_away_for_a_wh
         assert completed == [1, 1]
     for node in (pl, fi):
         # Other tests on the same Kafka put broken records on topics of regions of their own.
-        assert await node.rows(r"SELECT reason FROM dead_letter WHERE topic ~ '\.(pl84|fi1c)\.'") == []
+        assert await node.rows(r"SELECT reason FROM dead_letter WHERE topic ~ '\.(plwire|fiwire)\.'") == []
 
 
 async def _completed(*nodes: TestNode) -> AsyncIterator[int]:
