@@ -42,6 +42,7 @@ def told(
         sequence=sequence,
         type=type,
         written=THEN,
+        key=SUBJECT.encode(),
         headers=(),
         value=b"{}",
     )

@@ -28,12 +28,17 @@ async def reason_to_hold(
 
     Raises KafkaError and psycopg.Error.
     """
-    told = await OwnTopics(kafka=kafka, region=region, service=service, regions=regions).ends()
+    topics = OwnTopics(kafka=kafka, region=region, service=service, regions=regions)
+    told = await topics.ends()
     if not told:
         return None
     now = clock.now()
     memories = await ask(connection, told, versions=versions)
-    strange = [(one, memory) for one, memory in zip(told, memories, strict=True) if shows_older(one, memory, now=now)]
+    strange = [
+        (one, memory)
+        for one, memory in zip(told, memories, strict=True)
+        if shows_older(one, memory, now=now) and topics.genuine(one)
+    ]
     if not strange:
         return None
     # The one that says most plainly what is wrong: a version that the database has not reached.

@@ -239,7 +239,7 @@ async def _remember(session: AsyncSession, told: Told) -> int:
             "subject": told.subject,
             "sequence": told.sequence,
             "type": told.type,
-            "headers": [list(one) for one in told.headers],
+            "headers": [[name, (value or b"").decode(errors="replace")] for name, value in told.headers],
             "payload": told.value,
             "created_at": told.written,
         },

@@ -33,7 +33,8 @@ class Told:
     sequence: int
     type: str
     written: datetime
-    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    key: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...] = field(repr=False)
     value: bytes | None = field(repr=False)
 
 

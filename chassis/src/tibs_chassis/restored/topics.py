@@ -10,7 +10,7 @@ from tibs_chassis.restored.rules import Told
 from tibs_chassis.verify.reading import look_at
 from tibs_contracts.envelope import Envelope, EnvelopeError, source_of
 from tibs_contracts.signatures import SignatureError
-from tibs_contracts.topics import LARGEST_PULLED, Channel, Topic
+from tibs_contracts.topics import Channel, Topic
 
 TAIL = 20
 """Records of a partition's end. One would do, were there never a stranger's record or a repeated one behind it."""
@@ -30,12 +30,32 @@ class OwnTopics:
         self._regions = regions
 
     async def ends(self) -> list[Told]:
-        """The last events of each partition. Raises KafkaError when nobody answers."""
+        """The last events of each partition, genuine or not. Raises KafkaError when nobody answers."""
         return [told async for batch in self._read(last=TAIL) for told in batch]
 
-    def everything(self) -> AsyncIterator[list[Told]]:
-        """All events, in batches; those of one key in their order."""
-        return self._read(last=None)
+    async def everything(self) -> AsyncIterator[list[Told]]:
+        """All genuine events, in batches; those of one key in their order."""
+        async for batch in self._read(last=None):
+            if genuine := [told for told in batch if self.genuine(told)]:
+                yield genuine
+
+    def genuine(self, told: Told) -> bool:
+        """Whether readers believe it. A check takes longer than to read the record, so ask only where it matters."""
+        topic = Topic.parse(told.topic)
+        if self._regions is None or topic.channel is Channel.LOCAL:
+            return True
+        try:
+            self._regions.keyring.verify(
+                topic=topic,
+                envelope=Envelope.from_headers(told.headers),
+                key=told.key,
+                headers=told.headers,
+                value=told.value,
+            )
+        except SignatureError as error:
+            logger.warning("restored.not_ours", topic=told.topic, event_id=str(told.id), reason=str(error))
+            return False
+        return True
 
     async def _read(self, *, last: int | None) -> AsyncIterator[list[Told]]:
         partitions = await self._partitions()
@@ -43,24 +63,23 @@ class OwnTopics:
             return
         # `earliest` is also what makes it begin at the beginning: a seek could still be undone by the first look-up.
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._kafka,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            fetch_max_wait_ms=50,
-            max_partition_fetch_bytes=LARGEST_PULLED,
+            bootstrap_servers=self._kafka, enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=50
         )
         try:
             await consumer.start()
+            # Assigned first: asked about partitions that it does not know yet, the client waits for most of a second.
+            # Paused, or it would begin to fetch what is passed over.
+            consumer.assign(partitions)
+            consumer.pause(*partitions)
+            for one in partitions:
+                await consumer.position(one)
             ends: Mapping[TopicPartition, int] = await consumer.end_offsets(partitions)
             starts: Mapping[TopicPartition, int] = await consumer.beginning_offsets(partitions)
             left = {one for one in partitions if starts[one] < ends[one]}
-            if not left:
-                return
-            consumer.assign(sorted(left))
-            if last is not None:
-                for one in left:
-                    await consumer.position(one)
+            for one in left:
+                if last is not None:
                     consumer.seek(one, max(starts[one], ends[one] - last))
+                consumer.resume(one)
             # By position, not by record: compaction leaves gaps, and the last offset may be one of them.
             while left := {one for one in left if await consumer.position(one) < ends[one]}:
                 batches = await consumer.getmany(*left, timeout_ms=500)
@@ -89,15 +108,6 @@ class OwnTopics:
             return None
         if envelope.source != self._source:
             return None
-        topic = Topic.parse(record.topic)
-        if self._regions is not None and topic.channel is not Channel.LOCAL:
-            try:
-                self._regions.keyring.verify(
-                    topic=topic, envelope=envelope, key=record.key, headers=record.headers, value=record.value
-                )
-            except SignatureError as error:
-                logger.warning("restored.not_ours", topic=record.topic, offset=record.offset, reason=str(error))
-                return None
         return Told(
             topic=record.topic,
             id=envelope.id,
@@ -106,8 +116,7 @@ class OwnTopics:
             sequence=envelope.sequence,
             type=envelope.type,
             written=envelope.time,
-            headers=tuple(
-                (name, value.decode(errors="replace")) for name, value in record.headers if value is not None
-            ),
+            key=record.key,
+            headers=tuple(record.headers),
             value=record.value,
         )

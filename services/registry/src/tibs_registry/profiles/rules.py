@@ -243,6 +243,11 @@ def reference(*, profile_type: ProfileType, country: str, day: date, number: int
     return f"{profile_type.value}{country}{day:%Y%m%d}{number:03d}"
 
 
+def drawn(reference: str) -> tuple[date, int]:
+    """The day on which a reference was drawn, and its number on that day. ValueError for what is none."""
+    return date.fromisoformat(reference[4:12]), int(reference[12:])
+
+
 def valid_until(published: date, *, months: int) -> date:
     """The last day on which a profile counts: the same day of the month, or the month's last."""
     year, month = divmod(published.year * 12 + published.month - 1 + months, 12)
