@@ -65,23 +65,27 @@ class Toy:
             return None
 
 
+def _environment(folder: Path, *, database_url: str, kafka: str) -> dict[str, str]:
+    """What the program finds around it; it is written into the folder as `toy.py`."""
+    files = make_node_files(folder, regions_file=REGIONS_FILE)
+    (folder / "toy.py").write_text(PROGRAM)
+    return os.environ | {
+        "TIBS_REGION": "pl84",
+        "TIBS_REGIONS_FILE": str(files.regions),
+        "TIBS_DATABASE_URL": database_url,
+        "TIBS_KAFKA": kafka,
+        "TIBS_NODE_JWKS": str(files.jwks),
+        "TIBS_OIDC_ISSUER": "http://127.0.0.1:1",
+    }
+
+
 @pytest.fixture
 async def toy(request: pytest.FixtureRequest, tmp_path: Path, database_url: str) -> AsyncIterator[Toy]:
     """Started with the Kafka address that the test gives as parameter; `real` is the one that runs."""
     kafka = request.getfixturevalue("kafka") if request.param == "real" else request.param
     await asyncio.to_thread(migrations.upgrade, database_url, "tibs_chassis")
-    files = make_node_files(tmp_path, regions_file=REGIONS_FILE)
-    (tmp_path / "toy.py").write_text(PROGRAM)
     port = _free_port()
-    environment = os.environ | {
-        "TIBS_REGION": "pl84",
-        "TIBS_REGIONS_FILE": str(files.regions),
-        "TIBS_DATABASE_URL": database_url,
-        "TIBS_KAFKA": kafka,
-        "TIBS_HTTP_PORT": str(port),
-        "TIBS_NODE_JWKS": str(files.jwks),
-        "TIBS_OIDC_ISSUER": "http://127.0.0.1:1",
-    }
+    environment = _environment(tmp_path, database_url=database_url, kafka=kafka) | {"TIBS_HTTP_PORT": str(port)}
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(tmp_path / "toy.py"), "run", env=environment, stderr=asyncio.subprocess.DEVNULL
     )
@@ -120,6 +124,27 @@ async def test_a_service_stays_up_while_kafka_is_away(toy: Toy) -> None:
     assert answer is not None
     assert answer.json()["kafka"] == "waiting"
     assert await _status(toy, "/livez") == 200
+
+
+@pytest.mark.parametrize(
+    ("address", "code", "sentence"),
+    [("real", 0, "The topics hold nothing beyond the database."), ("127.0.0.1:1", 2, "Nothing was changed: ")],
+)
+async def test_reconciling_says_how_it_ended(
+    request: pytest.FixtureRequest, tmp_path: Path, database_url: str, address: str, code: int, sentence: str
+) -> None:
+    kafka = request.getfixturevalue("kafka") if address == "real" else address
+    await asyncio.to_thread(migrations.upgrade, database_url, "tibs_chassis")
+    environment = _environment(tmp_path, database_url=database_url, kafka=kafka)
+    for arguments in ([], ["--yes"]):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, str(tmp_path / "toy.py"), "reconcile", *arguments),
+            env=environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        told, wrong = await process.communicate()
+        assert (process.returncode, sentence.encode() in told + wrong) == (code, True), wrong.decode()
 
 
 async def test_a_wrong_setting_stops_the_start(tmp_path: Path) -> None:

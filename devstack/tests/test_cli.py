@@ -72,9 +72,10 @@ def test_a_running_stack_is_not_reset(folder: Path) -> None:
 
 
 def test_commands_of_a_service_that_is_not_there_are_refused(folder: Path) -> None:
-    code, told = _tibs("dlq", "list", "--region", "pl84", "--service", "registry", folder=folder)
-    assert code == 1
-    assert "has no service pl84 registry" in told
+    for command in (["dlq", "list"], ["replay"], ["reconcile", "--yes"]):
+        code, told = _tibs(*command, "--region", "pl84", "--service", "registry", folder=folder)
+        assert code == 1
+        assert "has no service pl84 registry" in told
 
 
 def test_where_nothing_runs_it_says_so(state_dir: Path) -> None:

@@ -17,7 +17,7 @@ from tibs_contracts.events import all_events
 from tibs_contracts.topics import declared
 from tibs_devstack.topics import declare_topics
 
-from .conftest import Story, TestNode
+from .conftest import Story, TestNode, case_body
 from .test_over_kafka import running, state
 
 pytestmark = pytest.mark.integration
@@ -36,6 +36,30 @@ async def fi(make_node: Callable[..., Awaitable[TestNode]]) -> TestNode:
 def test_every_aggregate_that_the_service_tells_of_is_counted() -> None:
     told = {event.aggregate() for event in all_events().values() if event.__module__.endswith("events.cases")}
     assert told == set(VERSIONS.tables)
+
+
+async def test_a_receipt_that_a_client_may_hold_is_not_given_out_again(
+    kafka: str, make_node: Callable[..., Awaitable[TestNode]], make_database: Callable[..., str]
+) -> None:
+    async def opened(node: TestNode) -> str:
+        async with node.api() as api:
+            return str((await api.post("/cases", json=case_body())).json()["receipt"])
+
+    pl = await make_node("plother")
+    await declare_topics(kafka, declared(pl.region, []))
+    await opened(pl)
+    await pl.database.close()
+    backup = make_database("backup", template=pl.database.url)
+    forgotten = await opened(pl)
+    async with running(pl, kafka):
+        await eventually(lambda: _waiting(pl), until=lambda count: count == 0)
+    await pl.database.close()
+    back = await make_node(pl.region, template=backup)
+
+    done = await reconciled(back, pl, kafka)
+
+    assert [one.key.counted_by for one in done.left if one.version is None].count("brokerage_case") == 1
+    assert await opened(back) > forgotten
 
 
 async def hear_again(node: TestNode, other: TestNode, kafka: str) -> None:

@@ -206,3 +206,6 @@ def test_validity_ends_on_the_same_day_of_the_month(published: date, months: int
 def test_a_reference_is_that_of_the_partnering_database() -> None:
     made = rules.reference(profile_type=ProfileType.RESEARCH_REQUEST, country="FI", day=date(2026, 3, 7), number=12)
     assert made == "RDRFI20260307012"
+    assert rules.drawn(made) == (date(2026, 3, 7), 12)
+    with pytest.raises(ValueError, match="is no reference"):
+        rules.drawn("RDRFI")

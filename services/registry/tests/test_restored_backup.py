@@ -163,6 +163,9 @@ async def test_other_regions_end_with_exactly_what_the_restored_registry_holds(
         strange["id"]: ProfileState.WITHDRAWN,
     }
     assert await asyncio.to_thread(reconcile, service, yes=False, hear_again=_nothing) == 0
+    # A reference that others have read is not given to another profile.
+    next_one = await made(broker.post("/api/v1/profiles", json=profile_body(renamed["id"])))
+    assert next_one["reference"] > strange["reference"]
 
 
 async def _held(relay: Relay) -> bool:

@@ -23,6 +23,7 @@ from tibs_contracts.topics import Channel
 from tibs_registry.actors import events as actor_events
 from tibs_registry.actors.model import Actor
 from tibs_registry.profiles import events as profile_events
+from tibs_registry.profiles import service as profiles
 from tibs_registry.profiles.model import Profile
 
 _OVER = (ProfileState.WITHDRAWN, ProfileState.EXPIRED)
@@ -57,11 +58,13 @@ async def _profile(session: AsyncSession, node: Node, beyond: Beyond) -> bool:
         step = beyond.latest(Channel.LOCAL)
         if step is not None and step.value is not None:
             moved = ProfileMoved.read(step.value)
+            await profiles.keep_drawn(session, reference=moved.reference)
             if moved.state not in _OVER:
                 end = {"state": ProfileState.WITHDRAWN, "moved_by": None, "moved_at": now}
                 told.append(moved.model_copy(update=end))
         if shown and last is not None and last.value is not None:
             published = ProfilePublished.read(last.value)
+            await profiles.keep_drawn(session, reference=published.reference)
             told.append(_withdrawn(published.profile_id, published.reference))
         return await _emit(session, node, beyond, told, version=beyond.greatest + 1)
     actor = await session.get_one(Actor, profile.actor_id)

@@ -1,6 +1,7 @@
 """The domain of partnership profiles: steps, who may take them, what they need. No I/O, no clock of its own."""
 
 import calendar
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -245,7 +246,10 @@ def reference(*, profile_type: ProfileType, country: str, day: date, number: int
 
 def drawn(reference: str) -> tuple[date, int]:
     """The day on which a reference was drawn, and its number on that day. ValueError for what is none."""
-    return date.fromisoformat(reference[4:12]), int(reference[12:])
+    found = re.fullmatch(r"[A-Z]+(\d{8})(\d{3,})", reference)
+    if found is None:
+        raise ValueError(f"'{reference}' is no reference such as TOFI20261124007")
+    return date.fromisoformat(found[1]), int(found[2])
 
 
 def valid_until(published: date, *, months: int) -> date:

@@ -301,6 +301,14 @@ async def _draw_reference(session: AsyncSession, *, node: Node, profile_type: Pr
     return rules.reference(profile_type=profile_type, country=region.country, day=day, number=number)
 
 
+async def keep_drawn(session: AsyncSession, *, reference: str) -> None:
+    """Lets a reference not be drawn again, though this database does not know that it was."""
+    day, number = rules.drawn(reference)
+    counter = insert(ReferenceCounter).values(day=day, last=number)
+    last = func.greatest(ReferenceCounter.last, number)
+    await session.execute(counter.on_conflict_do_update(index_elements=["day"], set_={"last": last}))
+
+
 def _as_kept(entry: ProfileEntry) -> dict[str, Any]:
     kept = {name: getattr(entry, name) for name in ProfileEntry.model_fields}
     kept["partner_sought"] = PartnerSought(**dict(entry.partner_sought))
