@@ -11,6 +11,7 @@ from uuid import UUID
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from joserfc.jwk import OKPKey
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,7 +19,7 @@ from tibs_chassis import migrations
 from tibs_chassis.database import Database
 from tibs_chassis.inbox import Consumer, Received, handles
 from tibs_chassis.node import Node
-from tibs_chassis.regions import Regions
+from tibs_chassis.regions import RegionKeys, Regions
 from tibs_chassis.relay import Relay, producer_for
 from tibs_chassis.replay import replay
 from tibs_chassis.testing import eventually, record_of
@@ -29,6 +30,7 @@ from tibs_chassis.verify.report import Report
 from tibs_chassis.verify.service import own
 from tibs_contracts.events import ProfilePublished
 from tibs_contracts.mothers import published
+from tibs_contracts.signatures import Signer, SigningKey
 from tibs_contracts.topics import Channel, declared, every_region, topic_name
 from tibs_devstack.parts.kafka import find_kafka
 from tibs_devstack.pytest_plugin import MakeDatabase
@@ -160,8 +162,14 @@ async def pair(
 ) -> AsyncIterator[Pair]:
     codes = make_region(), make_region()
     template = regions["pl84"]
-    known = Regions([template.model_copy(update={"code": code}) for code in codes])
-    here, there = [Node(region=code, service="registry", regions=known) for code in codes]
+    signers = {code: Signer(OKPKey.generate_key("Ed25519", {"kid": code}).as_dict(private=True)) for code in codes}
+    known = Regions(
+        [
+            template.model_copy(update={"code": code, "keys": RegionKeys(signing=[SigningKey.of(signer.public)])})
+            for code, signer in signers.items()
+        ]
+    )
+    here, there = [Node(region=code, service="registry", regions=known, signer=signers[code]) for code in codes]
     for address in (kafka, other_kafka):
         await declare(address, *codes)
     topics = every_region(Channel.REGISTRY)
