@@ -46,15 +46,12 @@ def reconcile(service: Restored, *, yes: bool, hear_again: Callable[[], Awaitabl
 
 async def _reconcile(service: Restored, *, yes: bool, hear_again: Callable[[], Awaitable[None]]) -> int:
     try:
-        if not yes:
-            async with service.database.direct() as connection:
-                found = await _look(service, connection)
+        async with service.database.direct() as connection:
+            found = await _look(service, connection)
+        if not (yes and found):
             _list(found)
             return NOT_YET if found else 0
         async with nobody_publishes(service.database) as connection:
-            if not (found := await _look(service, connection)):
-                _list(found)
-                return 0
             # First what others told: it may bring back rows that are then lifted with the rest.
             await hear_again()
             _list(found := await _look(service, connection))

@@ -117,17 +117,19 @@ async def apply(session: AsyncSession, found: Sequence[Beyond], *, node: Node, v
         return done
     await _lock(session, sorted(set(versions.tables.values())))
     waiting = await _waiting(session, found, tables=versions.tables)
+    confirmed = await _confirmed(session, found, tables=versions.tables)
+    arrived = set().union(*(beyond.arrived for beyond in found))
+    await _confirm(session, [row.seq for rows in waiting.values() for row in rows if row.id in arrived])
     for beyond in found:
-        greatest = max(beyond.greatest, await _confirmed(session, beyond, tables=versions.tables))
-        rows = [row for row in waiting[beyond.key] if row.id not in beyond.arrived]
-        await _confirm(session, [row.seq for row in waiting[beyond.key] if row.id in beyond.arrived])
+        greatest = max(beyond.greatest, confirmed[beyond.key])
+        rows = [row for row in waiting[beyond.key] if row.id not in arrived]
         shift = shift_of([row.sequence for row in rows], greatest=greatest)
         if shift:
             await _renumber(session, rows, shift=shift, node=node)
             done.renumbered += len(rows)
         done.lifted += await _lift(session, beyond, shift=shift, greatest=greatest, tables=versions.tables)
         beyond.greatest = max([greatest, *(row.sequence + shift for row in rows)])
-        done.remembered += sum([await _remember(session, told) for told in beyond.told])
+    done.remembered = await _remember(session, [told for beyond in found for told in beyond.told])
     for beyond in found:
         again = versions.tell_again is not None and await versions.tell_again(session, node, beyond)
         (done.told_again if again else done.left).append(beyond)
@@ -168,16 +170,21 @@ async def _waiting(
     return by_key
 
 
-async def _confirmed(session: AsyncSession, beyond: Beyond, *, tables: Mapping[str, str]) -> int:
+async def _confirmed(session: AsyncSession, found: Sequence[Beyond], *, tables: Mapping[str, str]) -> dict[Key, int]:
     """The greatest number that left and that the outbox still remembers: a topic may have compacted it away."""
     rows = await session.execute(
         text(
-            "SELECT aggregate, max(sequence) FROM outbox WHERE subject = :subject"
-            " AND NOT EXISTS (SELECT FROM outbox_waiting AS waiting WHERE waiting.seq = outbox.seq) GROUP BY aggregate"
+            "SELECT aggregate, subject, max(sequence) AS last FROM outbox WHERE subject = ANY(:subjects)"
+            " AND NOT EXISTS (SELECT FROM outbox_waiting AS waiting WHERE waiting.seq = outbox.seq)"
+            " GROUP BY aggregate, subject"
         ),
-        {"subject": beyond.subject},
+        {"subjects": [beyond.subject for beyond in found]},
     )
-    return max((last for aggregate, last in rows if key_of(aggregate, beyond.subject, tables) == beyond.key), default=0)
+    greatest: dict[Key, int] = defaultdict(int)
+    for row in rows:
+        key = key_of(row.aggregate, row.subject, tables)
+        greatest[key] = max(greatest[key], row.last)
+    return greatest
 
 
 async def _confirm(session: AsyncSession, rows: Sequence[int]) -> None:
@@ -206,6 +213,7 @@ async def _renumber(session: AsyncSession, rows: Sequence[Waiting], *, shift: in
 _RENUMBER = text("UPDATE outbox SET sequence = :sequence, headers = :headers WHERE seq = :seq").bindparams(
     bindparam("headers", type_=JSONB)
 )
+_COUNT = text("SELECT count(*) FROM outbox")
 _REMEMBER = text(
     """
     INSERT INTO outbox (event_id, topic, aggregate, subject, sequence, type, headers, payload, created_at)
@@ -229,19 +237,23 @@ async def _lift(session: AsyncSession, beyond: Beyond, *, shift: int, greatest: 
     return int(result.rowcount)
 
 
-async def _remember(session: AsyncSession, told: Told) -> int:
-    result: Any = await session.execute(
+async def _remember(session: AsyncSession, told: Sequence[Told]) -> int:
+    before = await session.scalar(_COUNT)
+    await session.execute(
         _REMEMBER,
-        {
-            "event_id": told.id,
-            "topic": told.topic,
-            "aggregate": told.aggregate,
-            "subject": told.subject,
-            "sequence": told.sequence,
-            "type": told.type,
-            "headers": [[name, (value or b"").decode(errors="replace")] for name, value in told.headers],
-            "payload": told.value,
-            "created_at": told.written,
-        },
+        [
+            {
+                "event_id": one.id,
+                "topic": one.topic,
+                "aggregate": one.aggregate,
+                "subject": one.subject,
+                "sequence": one.sequence,
+                "type": one.type,
+                "headers": [[name, (value or b"").decode(errors="replace")] for name, value in one.headers],
+                "payload": one.value,
+                "created_at": one.written,
+            }
+            for one in told
+        ],
     )
-    return int(result.rowcount)
+    return int((await session.scalar(_COUNT)) or 0) - int(before or 0)

@@ -21,6 +21,7 @@ from tibs_notify.notices.events import consumer
 from tibs_notify.people import CasesDesk
 from tibs_notify.preferences import api as preferences
 from tibs_notify.preferences.links import UnsubscribeLinks
+from tibs_notify.restored import VERSIONS
 from tibs_notify.settings import NotifySettings
 from tibs_notify.worker import Worker
 
@@ -85,6 +86,7 @@ def assemble(settings: NotifySettings) -> Service:
         consumers=[consumer(node)],
         tasks=[worker.work],
         resources=[desk_line],
+        versions=VERSIONS,
     )
 
 
