@@ -48,10 +48,13 @@ def _signed(stack: Stack, headers: Headers, value: bytes | None, *, region: str 
 
 
 def _headers(event: Event, *, subject: str, sequence: int = 1, **other: bytes | None) -> Headers:
-    """As the registry of Kymenlaakso would write them, but for what `other` puts in their place."""
+    """As a service of Kymenlaakso would write them, but for what `other` puts in their place.
+
+    Not as its registry: that would hold itself back, since it finds events of its own that it never wrote.
+    """
     envelope = Envelope(
         id=new_id(),
-        source=f"/regions/{AWAY}/registry",
+        source=f"/regions/{AWAY}/laboratory",
         type=event.type,
         subject=subject,
         time=clock.now(),

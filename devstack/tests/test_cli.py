@@ -45,7 +45,7 @@ def test_a_second_up_says_that_it_runs_and_where(folder: Path) -> None:
 def test_a_second_up_with_other_regions_says_what_to_do(folder: Path) -> None:
     code, told = _tibs("up", "--regions", "pl84,fi1c", folder=folder)
     assert code == 1
-    assert "stop it by `tibs down` first, or give another --state-dir" in told
+    assert "It does not run fi1c; `tibs region add fi1c` lets it join." in told
 
 
 def test_status_shows_each_process(folder: Path) -> None:

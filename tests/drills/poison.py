@@ -59,10 +59,13 @@ async def poison(ground: Ground, more: dict[str, Any]) -> None:
 
 
 def _envelope(topic: str, subject: str) -> Headers:
-    """Of an event that the topic's readers take in."""
+    """Of an event that the topic's readers take in.
+
+    Not from the registry: that would hold itself back, since it finds events of its own that it never wrote.
+    """
     envelope = Envelope(
         id=new_id(),
-        source=f"/regions/{AWAY}/registry",
+        source=f"/regions/{AWAY}/laboratory",
         type=(ProfilePublished if ".registry." in topic else IntroductionMessageSent).type,
         subject=subject,
         time=clock.now(),
