@@ -132,7 +132,7 @@ def _tell_running(folder: StateFolder, codes: Sequence[str], screen: Screen) -> 
     print_addresses(state, screen.console)
     if set(codes) - set(state.regions):
         missing = [code for code in codes if code not in state.regions]
-        screen.say(f"\nIt does not run {', '.join(missing)}; `tibs region add {missing[0]}` lets {'it' if len(missing) == 1 else 'one'} join.")
+        screen.say(f"\nIt does not run {', '.join(missing)}; `tibs region add {missing[0]}` lets it join.")
         return 1
     return 0
 
