@@ -27,7 +27,12 @@ def collector() -> Iterator[Collector]:
 @pytest.fixture(scope="session")
 async def stack(collector: Collector) -> AsyncIterator[Stack]:
     """Podlaskie and Kymenlaakso with all their services, on real parts. Tests that break something mend it again."""
-    environment = SHOWN | {"TIBS_OTLP_ENDPOINT": collector.address, "OTEL_BSP_SCHEDULE_DELAY": "1000"}
+    environment = SHOWN | {
+        "TIBS_OTLP_ENDPOINT": collector.address,
+        "OTEL_BSP_SCHEDULE_DELAY": "1000",
+        # A line counts as interrupted after ten probes that did not come.
+        "TIBS_PROBE_SECONDS": "2",
+    }
     with tempfile.TemporaryDirectory(prefix="tibs-system-") as folder:
         async with Stack(
             regions=["pl84", "fi1c"], state_dir=Path(folder), environment=environment, durable=False

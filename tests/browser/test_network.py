@@ -14,7 +14,7 @@ from tibs_devstack.story import AWAY, HOME
 pytestmark = pytest.mark.system
 
 PATIENT = 90_000
-"""Milliseconds: a line is called interrupted only after ten probes, three seconds apart, have not come."""
+"""Milliseconds: a line is called interrupted only after ten probes have not come."""
 
 
 async def test_a_broker_sees_that_a_line_is_dead_why_and_that_it_lives_again(

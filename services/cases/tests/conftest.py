@@ -49,7 +49,15 @@ REGIONS_FILE = Path(__file__).parents[3] / "deploy" / "regions.yaml"
 _offsets = itertools.count(1_000_000)
 
 
-OWN_TOPICS = {"plwire": "pl84", "fiwire": "fi1c", "plback": "pl84", "fiback": "fi1c", "plother": "pl84"}
+OWN_TOPICS = {
+    "plwire": "pl84",
+    "fiwire": "fi1c",
+    "plprobe": "pl84",
+    "fiprobe": "fi1c",
+    "plback": "pl84",
+    "fiback": "fi1c",
+    "plother": "pl84",
+}
 """Regions for tests that publish: a relay holds back when its topics hold events that its database never wrote."""
 
 
