@@ -15,6 +15,7 @@ from sqlalchemy import text
 from tibs_cases.peers import service
 from tibs_cases.peers.rules import Lamp, OwnLine, Reason, State
 from tibs_cases.peers.service import Network, PeerView
+from tibs_cases.today.service import waiting_to_send
 from tibs_chassis import clock
 from tibs_chassis.auth import Role
 from tibs_chassis.standings import Standings
@@ -152,6 +153,15 @@ async def test_a_clock_wrong_by_two_hours_is_told_and_makes_nobody_look_down(
     assert seen.state.inbound.state is State.UP
     assert seen.state.clock_off is not None
     assert abs(seen.state.clock_off - timedelta(hours=2)) < timedelta(seconds=5)
+
+
+async def test_a_probe_that_waits_is_none_of_the_messages_that_wait_on_today(story: Story, time: Clock) -> None:
+    pl = story.pl
+    await probe(pl)
+    time.passes(seconds=60)
+    async with pl.database.transaction() as session:
+        [waiting] = await waiting_to_send(session, own=None)
+    assert (str(waiting.half.id), waiting.events) == (story.introduction_id, 1)
 
 
 async def test_what_left_after_the_last_probe_that_was_heard_is_counted(story: Story, time: Clock) -> None:

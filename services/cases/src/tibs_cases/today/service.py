@@ -24,7 +24,7 @@ from tibs_chassis.deadletters import Quarantine
 from tibs_chassis.outbox import Failure
 from tibs_chassis.outbox import failure as outbox_failure
 from tibs_chassis.tables import outbox, outbox_waiting
-from tibs_contracts.events import PromiseState, Side
+from tibs_contracts.events import PeerProbed, PromiseState, Side
 
 RECENT = timedelta(days=7)
 """How long an end that asks for nothing more is still news."""
@@ -204,6 +204,8 @@ async def waiting_to_send(session: AsyncSession, *, own: frozenset[str] | None) 
         .join(outbox_waiting, outbox_waiting.c.seq == outbox.c.seq)
         .where(
             outbox.c.topic.like("tibs.%.to.%"),
+            # The probes of the line wait there too, and nobody waits for them.
+            outbox.c.aggregate != PeerProbed.aggregate(),
             outbox.c.created_at < clock.now() - SLOW,
         )
         .group_by(outbox.c.subject)
