@@ -24,10 +24,9 @@ story: ## The main job once more, on what `make up` or `make demo` started
 
 test: setup ## All tests, fast ones first
 	@scripts/setup-browser.sh
-	@scripts/setup-drills.sh
 	@$(BIN)/python scripts/test.py $(STAGES)
 
-drills: setup ## Faults under load between two regions, for an hour (SHORT=1: six minutes); ends with one JSON line
+drills: setup ## Faults under load between two regions, for an hour (SHORT=1: ten minutes); ends with one JSON line
 	@scripts/setup-drills.sh
 	@PYTHONPATH=tests $(BIN)/python -m drills $(if $(SHORT),--short) $(DRILLS)
 

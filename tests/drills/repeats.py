@@ -1,5 +1,6 @@
 """A mirror that repeats: the last records of a peer come once more, old ones after new ones."""
 
+import asyncio
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -10,7 +11,10 @@ FULL, SHORT = 10_000, 1_000
 
 
 async def repeat_the_last(ground: Ground, more: dict[str, Any]) -> None:
-    """Written into Podlaskie's mirrors of Kymenlaakso's topics as a mirror writes them, while both go on writing."""
+    """Written into Podlaskie's mirrors of Kymenlaakso's topics as a mirror writes them, while both go on writing.
+
+    A mirror that goes back repeats everything from there on, up to the end: until it is done, nothing new comes.
+    """
     count = SHORT if ground.short else FULL
     kafka = ground.stack.kafka(HOME).address
     topics = [f"tibs.{AWAY}.registry.v1", f"tibs.{AWAY}.brokerage.v1", f"tibs.{AWAY}.to.{HOME}.cases.v1"]
@@ -21,6 +25,10 @@ async def repeat_the_last(ground: Ground, more: dict[str, Any]) -> None:
             # In the short form what there is; in the full one, work until there is enough.
             if ground.short or len(last) >= count:
                 break
+        mirror = ground.stack.mirror(HOME)
+        await asyncio.to_thread(mirror.pause, AWAY)
+        await ground.work_for(1, load)
+        last = await _last(kafka, topics, count)
         async with AIOKafkaProducer(bootstrap_servers=kafka, acks="all", enable_idempotence=True) as out:
             for record in last:
                 await out.send(
@@ -32,6 +40,7 @@ async def repeat_the_last(ground: Ground, more: dict[str, Any]) -> None:
                     timestamp_ms=record.timestamp,
                 )
             await out.flush()
+        await asyncio.to_thread(mirror.resume, AWAY)
         await ground.work_for(1, load)
     more["repeated"] = len(last)
 
