@@ -14,12 +14,12 @@ from faults.desk import request_introduction, signed_in, unused_profiles
 from faults.ledger import Ledger as Counts
 
 from drills.ledger import Ledger, Message, Organisation
-from tibs_chassis.auth import Principal, Role
+from tibs_chassis.auth import Principal
 from tibs_chassis.client import ServiceClient
 from tibs_chassis.problems import Problem
 from tibs_chassis.tokens import TokenMinter
 from tibs_contracts.ids import new_id
-from tibs_devstack.people import Person
+from tibs_devstack.seed import principal_of
 from tibs_devstack.stack import Stack
 
 PATIENCE_SECONDS = 300.0
@@ -40,7 +40,7 @@ class Desk:
     def __init__(self, stack: Stack, region: str, ledger: Ledger) -> None:
         self.region = region
         self._ledger = ledger
-        self._person = _principal(stack.people(region)["broker"])
+        self._person = principal_of(stack.people(region)["broker"])
         minter = LongLived(region=region, key_file=stack.folder.path / "keys" / region / "node.jwk")
         self._registry, self._cases = (
             ServiceClient(
@@ -200,17 +200,6 @@ def _introduction(stack: Stack, counts: Counts, home: str, away: str) -> str:
         asked = request_introduction(broker, need=need, offer=offer)
         partner.until("/today", lambda page: page.all(f"main a[href='{asked.path}']"), what="the request")
         return asked.path.rpartition("/")[2]
-
-
-def _principal(person: Person) -> Principal:
-    return Principal(
-        person=person.sub,
-        name=person.name,
-        roles=frozenset(Role(role) for role in person.roles),
-        region=person.region,
-        email=person.email,
-        language=person.locale,
-    )
 
 
 def _organisation(name: str) -> dict[str, Any]:

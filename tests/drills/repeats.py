@@ -19,12 +19,10 @@ async def repeat_the_last(ground: Ground, more: dict[str, Any]) -> None:
     kafka = ground.stack.kafka(HOME).address
     topics = [f"tibs.{AWAY}.registry.v1", f"tibs.{AWAY}.brokerage.v1", f"tibs.{AWAY}.to.{HOME}.cases.v1"]
     async with ground.working(pace=40) as load:
-        while True:
+        await ground.work_for(2, load)
+        # In the short form what there is; in the full one, work until there is enough.
+        while not ground.short and len(await _last(kafka, topics, count)) < count:
             await ground.work_for(2, load)
-            last = await _last(kafka, topics, count)
-            # In the short form what there is; in the full one, work until there is enough.
-            if ground.short or len(last) >= count:
-                break
         mirror = ground.stack.mirror(HOME)
         await asyncio.to_thread(mirror.pause, AWAY)
         await ground.work_for(1, load)

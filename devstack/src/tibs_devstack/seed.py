@@ -30,7 +30,8 @@ _RUBRIC = (
 )
 
 
-def _principal(person: Person) -> Principal:
+def principal_of(person: Person) -> Principal:
+    """Who somebody of a desk is to the services."""
     return Principal(
         person=person.sub,
         name=person.name,
@@ -56,14 +57,14 @@ class Desk:
 
     async def introduce_people(self) -> None:
         """The lead enters the desk, so that mail reaches those who have not signed in yet."""
-        lead = _principal(self.people["lead"])
+        lead = principal_of(self.people["lead"])
         for person in self.people.values():
             body = {"name": person.name, "email": person.email, "language": person.locale, "roles": list(person.roles)}
             await self._cases.put(f"/api/v1/people/{person.sub}", principal=lead, json=body)
 
     async def keep(self, sample: Sample) -> None:
         """The organisation, its role mailbox, and its profile, reviewed by a second person and published."""
-        broker, reviewer = (_principal(self.people[key]) for key in ("broker", "reviewer"))
+        broker, reviewer = (principal_of(self.people[key]) for key in ("broker", "reviewer"))
 
         async def post(step: str, path: str, *, by: Principal = broker, etag: str | None = None, **body: Any) -> Any:
             key = hashlib.sha256(f"{sample.key}/{step}".encode()).hexdigest()[:40]
@@ -91,14 +92,14 @@ class Desk:
 
     async def has_compared(self, count: int) -> bool:
         """Whether the region's matching holds so many profiles of all regions, with nothing left to read."""
-        broker = _principal(self.people["broker"])
+        broker = principal_of(self.people["broker"])
         index = (await self._matching.get("/api/v1/index", principal=broker)).json()
         return bool(index["profiles"] >= count and not index["waiting"])
 
     async def heard_of_it(self) -> bool:
         """Whether the broker and the reviewer were told of every profile of this filling, by mail too."""
         for key in ("broker", "reviewer"):
-            person = _principal(self.people[key])
+            person = principal_of(self.people[key])
             told = (await self._notify.get("/api/v1/notices/unseen", principal=person)).json()
             mails = await self._notify.get("/api/v1/deliveries", principal=person, params={"state": "sent"})
             if min(told["unseen"], mails.json()["total"]) < self.published:
@@ -108,7 +109,7 @@ class Desk:
     async def put_aside(self) -> None:
         """The desk has seen what the filling told it."""
         for key in ("broker", "reviewer"):
-            await self._notify.post("/api/v1/notices/seen", principal=_principal(self.people[key]), json={})
+            await self._notify.post("/api/v1/notices/seen", principal=principal_of(self.people[key]), json={})
 
     async def close(self) -> None:
         for client in (self._registry, self._matching, self._cases, self._notify):
